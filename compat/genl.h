@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Generic netlink and the family's uapi. */
+#ifndef WG_COMPAT_GENL_H
+#define WG_COMPAT_GENL_H
+
+#include <net/genetlink.h>
+#include <uapi/linux/wireguard.h>
+
+#if !WG_FACT_GENL_INFO_DUMP
+/* Before 6.6 there is no info, but what we need of it has the same name. */
+#define genl_info_dump(cb) genl_dumpit_info(cb)
+#endif
+
+#if !WG_FACT_UAPI_ALLOWEDIP_FLAGS
+#define WGALLOWEDIP_A_FLAGS	(WGALLOWEDIP_A_CIDR_MASK + 1)
+#define WGALLOWEDIP_F_REMOVE_ME	1U
+#undef WGALLOWEDIP_A_MAX
+#define WGALLOWEDIP_A_MAX	WGALLOWEDIP_A_FLAGS
+#endif
+
+/*
+ * Unknown device and peer flags: the driver of this kernel either checks them
+ * by hand, with EOPNOTSUPP, or by its policy, with EINVAL. A user of one
+ * kernel sees the same from both drivers.
+ */
+#if WG_FACT_UAPI_FLAGS_ALL
+#define WG_POLICY_FLAGS(mask) { .type = NLA_U32 }
+
+static inline int wg_check_flags(const struct nlattr *attr, u32 mask,
+				 const char *msg,
+				 struct netlink_ext_ack *extack)
+{
+	if (!attr || !(nla_get_u32(attr) & ~mask))
+		return 0;
+	if (extack) {
+		extack->_msg = msg;
+		extack->bad_attr = attr;
+	}
+	return -EOPNOTSUPP;
+}
+#else
+#define WG_POLICY_FLAGS(mask) NLA_POLICY_MASK(NLA_U32, mask)
+
+static inline int wg_check_flags(const struct nlattr *attr, u32 mask,
+				 const char *msg,
+				 struct netlink_ext_ack *extack)
+{
+	return 0;
+}
+#endif
+
+#endif /* WG_COMPAT_GENL_H */

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Found only where the kernel has no such header (before 6.5). */
+#include <linux/netdevice.h>

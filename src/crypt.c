@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The parallel engine. Design: "The data path", 3 and 4.
+ *
+ * A batch moves: append (takes its place) → crypt (here or on another CPU) →
+ * done → deliver, by whoever holds the order's kicks, in order.
+ */
+
+#include <linux/cpumask.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+#include "crypt.h"
+#include "peer.h"
+#include "session.h"
+
+/* Batches that one drain delivers with BH off before a worker goes on. */
+#define DRAIN_BUDGET	64
+
+/**
+ * struct worker - a CPU's share of the work
+ * @lock: protects @todo
+ * @todo: batches to be done, or done ones whose order wants draining
+ * @work: does them
+ * @depth: tunnels around what this CPU is sending; by this CPU, BH off
+ */
+struct worker {
+	spinlock_t lock;
+	struct list_head todo;
+	struct work_struct work;
+	unsigned int depth;
+};
+
+static struct worker __percpu *workers;
+static struct workqueue_struct *crypt_wq;
+static struct kmem_cache *batch_cache;
+static atomic_t next_cpu = ATOMIC_INIT(0);
+
+void wg_order_init(struct wg_order *order)
+{
+	spin_lock_init(&order->lock);
+	INIT_LIST_HEAD(&order->batches);
+	order->packets = 0;
+	order->bytes = 0;
+	atomic_set(&order->kicks, 0);
+}
+
+struct wg_batch *wg_batch_create(struct wg_peer *peer, struct sk_buff *skbs,
+				 bool tx)
+{
+	struct wg_batch *batch = kmem_cache_alloc(batch_cache, GFP_ATOMIC);
+	struct sk_buff *skb;
+
+	if (unlikely(!batch))
+		return NULL;
+	INIT_LIST_HEAD(&batch->order);
+	INIT_LIST_HEAD(&batch->work);
+	batch->peer = wg_peer_get(peer);
+	batch->session = NULL;
+	batch->skbs = skbs;
+	batch->count = 0;
+	batch->bytes = 0;
+	batch->depth = tx ? wg_crypt_depth() : 0;
+	batch->tx = tx;
+	batch->done = false;
+	for (skb = skbs; skb; skb = skb->next) {
+		batch->count++;
+		batch->bytes += skb->len;
+	}
+	return batch;
+}
+
+void wg_batch_free(struct wg_batch *batch)
+{
+	kfree_skb_list(batch->skbs);
+	if (batch->session)
+		wg_session_put(batch->session);
+	wg_peer_put(batch->peer);
+	kmem_cache_free(batch_cache, batch);
+}
+
+bool wg_order_has_room(struct wg_order *order, const struct wg_batch *batch)
+{
+	lockdep_assert_held(&order->lock);
+	return list_empty(&order->batches) ||
+	       (order->packets + batch->count <= WG_ORDER_MAX_PACKETS &&
+		order->bytes + batch->bytes <= WG_ORDER_MAX_BYTES);
+}
+
+bool wg_order_append(struct wg_order *order, struct wg_batch *batch)
+{
+	bool idle;
+
+	lockdep_assert_held(&order->lock);
+	idle = list_empty(&order->batches) && !atomic_read(&order->kicks);
+	list_add_tail(&batch->order, &order->batches);
+	order->packets += batch->count;
+	order->bytes += batch->bytes;
+	return idle;
+}
+
+unsigned int wg_crypt_depth(void)
+{
+	return this_cpu_read(workers->depth);
+}
+
+static struct wg_order *order_of(struct wg_batch *batch)
+{
+	return batch->tx ? &batch->peer->tx : &batch->peer->rx;
+}
+
+static void process(struct wg_batch *batch)
+{
+	if (batch->tx)
+		wg_tx_encrypt(batch);
+	else
+		wg_rx_decrypt(batch);
+	/* pairs with the acquire in first_done() */
+	smp_store_release(&batch->done, true);
+}
+
+static void deliver(struct wg_batch *batch)
+{
+	unsigned int saved;
+
+	if (!batch->tx) {
+		wg_rx_deliver(batch);
+		return;
+	}
+	/* what the outer device is given may come back in as another tunnel's */
+	saved = this_cpu_read(workers->depth);
+	this_cpu_write(workers->depth, batch->depth + 1);
+	wg_tx_deliver(batch);
+	this_cpu_write(workers->depth, saved);
+}
+
+static void hand_over(struct wg_batch *batch)
+{
+	struct worker *w;
+	int cpu;
+
+	cpu = cpumask_next(atomic_read(&next_cpu), cpu_online_mask);
+	if (cpu >= nr_cpu_ids)
+		cpu = cpumask_first(cpu_online_mask);
+	atomic_set(&next_cpu, cpu);
+
+	w = per_cpu_ptr(workers, cpu);
+	spin_lock(&w->lock);
+	list_add_tail(&batch->work, &w->todo);
+	spin_unlock(&w->lock);
+	queue_work_on(cpu, crypt_wq, &w->work);
+}
+
+/* Takes the first batch out if it is done, else returns NULL. */
+static struct wg_batch *first_done(struct wg_order *order)
+{
+	struct wg_batch *batch;
+
+	spin_lock(&order->lock);
+	batch = list_first_entry_or_null(&order->batches, struct wg_batch,
+					 order);
+	if (batch && smp_load_acquire(&batch->done)) {
+		list_del_init(&batch->order);
+		order->packets -= batch->count;
+		order->bytes -= batch->bytes;
+	} else {
+		batch = NULL;
+	}
+	spin_unlock(&order->lock);
+	return batch;
+}
+
+/* Delivers as holder of the kicks, until none is left or a worker goes on. */
+static void drain_held(struct wg_order *order)
+{
+	int seen, budget = DRAIN_BUDGET;
+	struct wg_batch *batch;
+
+	do {
+		seen = atomic_read(&order->kicks);
+		while ((batch = first_done(order))) {
+			if (!budget--) {
+				/*
+				 * Back to its place, which nobody else takes:
+				 * the kicks are still ours, and go with it.
+				 */
+				spin_lock(&order->lock);
+				list_add(&batch->order, &order->batches);
+				order->packets += batch->count;
+				order->bytes += batch->bytes;
+				spin_unlock(&order->lock);
+				hand_over(batch);
+				return;
+			}
+			deliver(batch);
+		}
+		/* a kick that came meanwhile may be for what we did not see */
+	} while (atomic_sub_return(seen, &order->kicks));
+}
+
+static void drain(struct wg_order *order)
+{
+	if (atomic_inc_return(&order->kicks) == 1)
+		drain_held(order);
+}
+
+static void process_and_drain(struct wg_order *order, struct wg_batch *batch)
+{
+	/* whoever delivers the batch drops its reference to the peer */
+	struct wg_peer *peer = wg_peer_get(batch->peer);
+
+	process(batch);
+	drain(order);
+	wg_peer_put(peer);
+}
+
+void wg_crypt_submit(struct wg_order *order, struct wg_batch *batch, bool idle)
+{
+	/*
+	 * A transmit inside a transmit (a tunnel in a tunnel) has used much of
+	 * the stack already.
+	 */
+	if (idle && !(batch->tx && batch->depth) &&
+	    (batch->bytes <= WG_INLINE_BYTES || num_online_cpus() == 1))
+		process_and_drain(order, batch);
+	else
+		hand_over(batch);
+}
+
+static void do_work(struct work_struct *work)
+{
+	struct worker *w = container_of(work, struct worker, work);
+	struct wg_batch *batch;
+	LIST_HEAD(todo);
+
+	spin_lock_bh(&w->lock);
+	list_splice_init(&w->todo, &todo);
+	spin_unlock_bh(&w->lock);
+
+	while (!list_empty(&todo)) {
+		batch = list_first_entry(&todo, struct wg_batch, work);
+		list_del_init(&batch->work);
+		local_bh_disable();
+		if (batch->done) {
+			/* a drain's budget ended here; its kicks are ours */
+			struct wg_peer *peer = wg_peer_get(batch->peer);
+
+			drain_held(order_of(batch));
+			wg_peer_put(peer);
+		} else {
+			process_and_drain(order_of(batch), batch);
+		}
+		local_bh_enable();
+		cond_resched();
+	}
+}
+
+int wg_crypt_module_init(void)
+{
+	int cpu;
+
+	batch_cache = KMEM_CACHE(wg_batch, 0);
+	workers = alloc_percpu(struct worker);
+	crypt_wq = alloc_workqueue("wg-crypt", WQ_PERCPU | WQ_MEM_RECLAIM, 0);
+	if (!batch_cache || !workers || !crypt_wq) {
+		wg_crypt_module_exit();
+		return -ENOMEM;
+	}
+	for_each_possible_cpu(cpu) {
+		struct worker *w = per_cpu_ptr(workers, cpu);
+
+		spin_lock_init(&w->lock);
+		INIT_LIST_HEAD(&w->todo);
+		INIT_WORK(&w->work, do_work);
+		w->depth = 0;
+	}
+	return 0;
+}
+
+void wg_crypt_module_exit(void)
+{
+	if (crypt_wq)
+		destroy_workqueue(crypt_wq);
+	free_percpu(workers);
+	kmem_cache_destroy(batch_cache);
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way in: UDP → classify → session → decrypt → replay → checks →
+ * GRO/NAPI. See docs/datapath.md.
+ */
+
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <net/inet_ecn.h>
+#include <net/ip_tunnels.h>
+#include <net/ipv6.h>
+#include <net/udp.h>
+#include "device.h"
+#include "handshake.h"
+#include "lookup.h"
+#include "peer.h"
+#include "rx.h"
+#include "session.h"
+#include "tx.h"
+
+/* Packets that wait for the stack, for each NAPI: 4 polls of GRO's best. */
+#define MAX_UNDELIVERED	8192
+
+/* Takes a transport message; data at its header. */
+static void receive_data(struct wg_device *wg, struct sk_buff *skb)
+{
+	const struct wg_msg_data *msg = (const void *)skb->data;
+	struct wg_session *session = NULL;
+	struct wg_skb_cb *cb = wg_cb(skb);
+	struct wg_batch *batch;
+	struct wg_index *index;
+	struct wg_peer *peer;
+	bool idle;
+
+	index = wg_index_find(wg, msg->receiver);
+	if (index)
+		session = wg_session_get(rcu_dereference_bh(index->session));
+	if (unlikely(!session))
+		goto err_free;
+	peer = session->peer;
+
+	cb->counter = le64_to_cpu(msg->counter);
+	cb->ok = false;
+	if (unlikely(cb->counter >= WG_REJECT_AFTER_MESSAGES ||
+		     wg_session_expired(wg_now() - session->born)))
+		goto err_put;
+
+	skb_mark_not_on_list(skb);
+	batch = wg_batch_create(peer, skb, false);
+	if (unlikely(!batch))
+		goto err_put;
+	batch->session = session;
+
+	spin_lock(&peer->rx.lock);
+	if (unlikely(!wg_order_has_room(&peer->rx, batch) ||
+		     !READ_ONCE(peer->running))) {
+		spin_unlock(&peer->rx.lock);
+		DEV_STATS_INC(wg->dev, rx_dropped);
+		wg_batch_free(batch);
+		return;
+	}
+	idle = wg_order_append(&peer->rx, batch);
+	spin_unlock(&peer->rx.lock);
+	wg_crypt_submit(&peer->rx, batch, idle);
+	return;
+
+err_put:
+	wg_session_put(session);
+err_free:
+	DEV_STATS_INC(wg->dev, rx_dropped);
+	kfree_skb(skb);
+}
+
+int wg_rx_udp(struct sock *sk, struct sk_buff *skb)
+{
+	struct wg_device *wg;
+
+	rcu_read_lock_bh();
+	wg = rcu_dereference_sk_user_data(sk);
+	if (unlikely(!wg)) {
+		kfree_skb(skb);
+		goto out;
+	}
+	/* the shortest message has 32 bytes; the stack checked UDP's length */
+	if (unlikely(!pskb_may_pull(skb, sizeof(struct udphdr) +
+					 WG_DATA_OVERHEAD)))
+		goto drop;
+	skb_set_transport_header(skb, 0);
+	__skb_pull(skb, sizeof(struct udphdr));
+
+	switch (wg_msg_classify(*(__le32 *)skb->data, skb->len)) {
+	case WG_MSG_DATA:
+		receive_data(wg, skb);
+		goto out;
+	case WG_MSG_INITIATION:
+	case WG_MSG_RESPONSE:
+	case WG_MSG_COOKIE_REPLY:
+		wg_handshake_receive(wg, skb);
+		goto out;
+	case WG_MSG_INVALID:
+		break;
+	}
+drop:
+	DEV_STATS_INC(wg->dev, rx_dropped);
+	kfree_skb(skb);
+out:
+	rcu_read_unlock_bh();
+	return 0;
+}
+
+void wg_rx_decrypt(struct wg_batch *batch)
+{
+	struct sk_buff *skb;
+
+	for (skb = batch->skbs; skb; skb = skb->next) {
+		u8 *text;
+
+		if (unlikely(skb_linearize_cow(skb)))
+			continue;
+		text = skb->data + sizeof(struct wg_msg_data);
+		wg_cb(skb)->ok = wg_open(text, text,
+					 skb->len - sizeof(struct wg_msg_data),
+					 NULL, 0, wg_cb(skb)->counter,
+					 batch->session->keys.recv);
+	}
+}
+
+static u8 outer_dsfield(const struct sk_buff *skb)
+{
+	return skb->protocol == htons(ETH_P_IP) ?
+		ip_hdr(skb)->tos : ipv6_get_dsfield(ipv6_hdr(skb));
+}
+
+/*
+ * Checks the inner packet and trims its padding; data is at the plaintext.
+ * Protocol, "Transport". Returns false after having counted the error.
+ */
+static bool check_inner(struct wg_peer *peer, struct sk_buff *skb)
+{
+	struct net_device *dev = peer->wg->dev;
+	struct wg_aip_owner *owner;
+	u8 outer = outer_dsfield(skb);
+	u8 version = skb->data[0] >> 4;
+	unsigned int len;
+	u8 inner;
+
+	skb_reset_network_header(skb);
+	if (version == 4) {
+		if (unlikely(skb->len < sizeof(struct iphdr)))
+			goto err_length;
+		len = ntohs(ip_hdr(skb)->tot_len);
+		if (unlikely(len > skb->len || len < sizeof(struct iphdr)))
+			goto err_length;
+		skb->protocol = htons(ETH_P_IP);
+		inner = ip_hdr(skb)->tos;
+		owner = wg_allowedips_lookup(&peer->wg->allowedips,
+					     &ip_hdr(skb)->saddr, false);
+	} else if (version == 6) {
+		if (unlikely(skb->len < sizeof(struct ipv6hdr)))
+			goto err_length;
+		len = ntohs(ipv6_hdr(skb)->payload_len) +
+		      sizeof(struct ipv6hdr);
+		if (unlikely(len > skb->len))
+			goto err_length;
+		skb->protocol = htons(ETH_P_IPV6);
+		inner = ipv6_get_dsfield(ipv6_hdr(skb));
+		owner = wg_allowedips_lookup(&peer->wg->allowedips,
+					     &ipv6_hdr(skb)->saddr, true);
+	} else {
+		goto err_frame;
+	}
+	if (unlikely(owner != &peer->owner)) {
+		net_dbg_ratelimited("%s: peer %u sent from an address that is not among its allowed IPs\n",
+				    dev->name, peer->id);
+		goto err_frame;
+	}
+	if (unlikely(pskb_trim(skb, len)))
+		goto err_length;
+	/* RFC 6040, but no packet is dropped for its marks */
+	INET_ECN_decapsulate(skb, outer, inner);
+	return true;
+
+err_frame:
+	DEV_STATS_INC(dev, rx_errors);
+	DEV_STATS_INC(dev, rx_frame_errors);
+	return false;
+err_length:
+	DEV_STATS_INC(dev, rx_errors);
+	DEV_STATS_INC(dev, rx_length_errors);
+	return false;
+}
+
+static void count_received(struct wg_peer *peer, unsigned int bytes)
+{
+	dev_sw_netstats_rx_add(peer->wg->dev, bytes);
+	atomic64_add(bytes, &peer->rx_bytes);
+}
+
+/* Takes a checked inner packet. */
+static void to_stack(struct wg_peer *peer, struct sk_buff *skb)
+{
+	struct wg_device *wg = peer->wg;
+	struct wg_napi *n = &wg->napis[peer->id % wg->n_napis];
+
+	skb_scrub_packet(skb, true);
+	skb->dev = wg->dev;
+	skb_reset_mac_header(skb);
+	skb_reset_transport_header(skb);
+	skb_reset_mac_len(skb);
+	skb_clear_hash(skb);
+	skb->encapsulation = 0;
+	/* the sender is authenticated and has summed what it sent */
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb->csum_level = ~0;
+	memset(skb->cb, 0, sizeof(skb->cb));
+
+	if (unlikely(skb_queue_len_lockless(&n->queue) >= MAX_UNDELIVERED)) {
+		DEV_STATS_INC(wg->dev, rx_dropped);
+		kfree_skb(skb);
+		return;
+	}
+	spin_lock(&n->queue.lock);
+	__skb_queue_tail(&n->queue, skb);
+	spin_unlock(&n->queue.lock);
+	napi_schedule(&n->napi);
+}
+
+/*
+ * One message at a time for each peer, in order: so the replay window needs
+ * no lock. Takes @skb.
+ */
+static void receive_one(struct wg_peer *peer, struct wg_session *session,
+			struct sk_buff *skb)
+{
+	unsigned int bytes = skb->len;
+	bool data = bytes > WG_DATA_OVERHEAD;
+	struct wg_endpoint from;
+
+	if (unlikely(!wg_cb(skb)->ok ||
+		     !wg_replay_accept(&session->replay,
+				       wg_cb(skb)->counter))) {
+		net_dbg_ratelimited("%s: message of peer %u is a replay or does not authenticate\n",
+				    peer->wg->dev->name, peer->id);
+		DEV_STATS_INC(peer->wg->dev, rx_dropped);
+		kfree_skb(skb);
+		return;
+	}
+
+	/* authentic: confirmation, roaming and timers come first */
+	if (unlikely(wg_session_confirm(peer, session))) {
+		spin_lock_bh(&peer->lock);
+		ktime_get_real_ts64(&peer->last_handshake);
+		spin_unlock_bh(&peer->lock);
+		wg_timers_handshake_complete(&peer->timers);
+		wg_tx_flush_staged(peer);
+	}
+	if (likely(wg_endpoint_from_skb(&from, skb)) &&
+	    unlikely(wg_endpoint_set(peer, &from)))
+		net_dbg_ratelimited("%s: peer %u has a new endpoint\n",
+				    peer->wg->dev->name, peer->id);
+	wg_peer_arm(peer, wg_timers_received(&peer->timers, jiffies, data));
+	if (unlikely(!session->rekey_asked &&
+		     wg_session_rekey_after_receive(session->initiator,
+						    wg_now() - session->born))) {
+		session->rekey_asked = true;
+		wg_handshake_want(peer, false);
+	}
+
+	if (!data) {
+		count_received(peer, bytes);
+		net_dbg_ratelimited("%s: keepalive from peer %u\n",
+				    peer->wg->dev->name, peer->id);
+		consume_skb(skb);
+		return;
+	}
+	__skb_pull(skb, sizeof(struct wg_msg_data));
+	__skb_trim(skb, skb->len - WG_TAG_LEN);
+	if (unlikely(!check_inner(peer, skb))) {
+		kfree_skb(skb);
+		return;
+	}
+	count_received(peer, bytes);
+	to_stack(peer, skb);
+}
+
+/* Hands the packets of a batch on, in order, and frees the batch. */
+void wg_rx_deliver(struct wg_batch *batch)
+{
+	struct wg_peer *peer = batch->peer;
+	struct sk_buff *skb, *next;
+
+	rcu_read_lock_bh();
+	skb = batch->skbs;
+	batch->skbs = NULL;
+	for (; skb; skb = next) {
+		next = skb->next;
+		skb_mark_not_on_list(skb);
+		if (unlikely(READ_ONCE(peer->dead) ||
+			     !READ_ONCE(peer->running)))
+			kfree_skb(skb);
+		else
+			receive_one(peer, batch->session, skb);
+	}
+	rcu_read_unlock_bh();
+	wg_batch_free(batch);
+}
+
+int wg_rx_poll(struct napi_struct *napi, int budget)
+{
+	struct wg_napi *n = container_of(napi, struct wg_napi, napi);
+	struct sk_buff *skb;
+	int done = 0;
+
+	while (done < budget) {
+		spin_lock_bh(&n->queue.lock);
+		skb = __skb_dequeue(&n->queue);
+		spin_unlock_bh(&n->queue.lock);
+		if (!skb)
+			break;
+		napi_gro_receive(napi, skb);
+		done++;
+	}
+	if (done < budget && napi_complete_done(napi, done) &&
+	    !skb_queue_empty_lockless(&n->queue))
+		napi_schedule(napi);
+	return done;
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The decision function. Protocol, "Constants and timers". No kernel timer. */
+
+#include "timers.h"
+
+unsigned long wg_timers_handshake_sent(struct wg_timers *t, unsigned long now,
+				       bool initiation, unsigned long jitter)
+{
+	unsigned long due;
+
+	WRITE_ONCE(t->last_handshake, now);
+	WRITE_ONCE(t->handshake_sent, true);
+	wg_timers_sent(t, now, false, 0);
+	if (!initiation)
+		return 0;
+	due = wg_deadline(now, WG_REKEY_TIMEOUT * HZ + jitter);
+	WRITE_ONCE(t->retry, due);
+	return due;
+}
+
+void wg_timers_trigger(struct wg_timers *t)
+{
+	if (READ_ONCE(t->attempts))
+		WRITE_ONCE(t->attempts, 0);
+}
+
+void wg_timers_handshake_complete(struct wg_timers *t)
+{
+	WRITE_ONCE(t->retry, 0);
+	WRITE_ONCE(t->attempts, 0);
+}
+
+unsigned long wg_timers_session_derived(struct wg_timers *t, unsigned long now)
+{
+	unsigned long due = wg_deadline(now, WG_ZERO_AFTER_TIME * HZ);
+
+	WRITE_ONCE(t->zero, due);
+	return due;
+}
+
+void wg_timers_reset_limit(struct wg_timers *t)
+{
+	WRITE_ONCE(t->handshake_sent, false);
+}
+
+void wg_timers_stop(struct wg_timers *t)
+{
+	WRITE_ONCE(t->retry, 0);
+	WRITE_ONCE(t->keepalive, 0);
+	WRITE_ONCE(t->silence, 0);
+	WRITE_ONCE(t->zero, 0);
+	WRITE_ONCE(t->persistent, 0);
+	WRITE_ONCE(t->attempts, 0);
+	WRITE_ONCE(t->more_data, false);
+}
+
+/* Takes a deadline that has come; else notes it as a candidate for @next. */
+static bool take(unsigned long *deadline, unsigned long now,
+		 unsigned long *next)
+{
+	unsigned long due = READ_ONCE(*deadline);
+
+	if (!due)
+		return false;
+	if (time_before(now, due)) {
+		if (!*next || time_before(due, *next))
+			*next = due;
+		return false;
+	}
+	/* an event that re-armed it meanwhile wins */
+	return cmpxchg(deadline, due, 0) == due;
+}
+
+unsigned int wg_timers_decide(struct wg_timers *t, unsigned long now,
+			      unsigned long *next)
+{
+	unsigned int todo = 0;
+
+	*next = 0;
+	if (take(&t->retry, now, next)) {
+		unsigned int attempts = READ_ONCE(t->attempts) + 1;
+
+		if (attempts < WG_MAX_INITIATIONS) {
+			WRITE_ONCE(t->attempts, attempts);
+			todo |= WG_DO_RETRY;
+		} else {
+			todo |= WG_DO_GIVE_UP;
+			WRITE_ONCE(t->keepalive, 0);
+			WRITE_ONCE(t->more_data, false);
+			if (!READ_ONCE(t->zero))
+				wg_timers_session_derived(t, now);
+		}
+	}
+	if (take(&t->keepalive, now, next)) {
+		todo |= WG_DO_KEEPALIVE;
+		if (READ_ONCE(t->more_data)) {
+			WRITE_ONCE(t->more_data, false);
+			todo |= WG_DO_KEEPALIVE_AGAIN;
+		}
+	}
+	if (take(&t->silence, now, next))
+		todo |= WG_DO_NEW_HANDSHAKE;
+	if (take(&t->zero, now, next))
+		todo |= WG_DO_ZERO;
+	if (take(&t->persistent, now, next) && READ_ONCE(t->interval))
+		todo |= WG_DO_PERSISTENT;
+	return todo;
+}

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The way out: ndo_start_xmit → peer → batch → session and counters →
+ * encrypt → endpoint. See docs/datapath.md.
+ */
+
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/netdevice.h>
+#include <net/dst_metadata.h>
+#include <net/gso.h>
+#include <net/icmp.h>
+#include <net/inet_ecn.h>
+#include <net/ip_tunnels.h>
+#include <net/ipv6.h>
+#include <net/tcp.h>
+#include "device.h"
+#include "handshake.h"
+#include "peer.h"
+#include "session.h"
+#include "socket.h"
+#include "tx.h"
+
+/* Gives a batch that has left @staged its keys and counters. */
+static void assign(struct wg_batch *batch, struct wg_session *session)
+{
+	struct sk_buff *skb;
+
+	lockdep_assert_held(&batch->peer->tx.lock);
+	batch->session = session;
+	for (skb = batch->skbs; skb; skb = skb->next)
+		wg_cb(skb)->counter = session->tx_counter++;
+}
+
+/* The session to send @count messages with, with a reference, or NULL. */
+static struct wg_session *sender(struct wg_peer *peer, unsigned int count)
+{
+	struct wg_session *s = rcu_dereference_bh(peer->current_session);
+
+	lockdep_assert_held(&peer->tx.lock);
+	return wg_session_can_send(s, count) ? wg_session_get(s) : NULL;
+}
+
+static void count_dropped(struct wg_peer *peer, unsigned int n)
+{
+	while (n--)
+		DEV_STATS_INC(peer->wg->dev, tx_dropped);
+}
+
+/* Drops the oldest staged packet. Caller must hold tx.lock. */
+static void drop_oldest(struct wg_peer *peer)
+{
+	struct wg_batch *batch = list_first_entry(&peer->staged,
+						  struct wg_batch, order);
+	struct sk_buff *skb = batch->skbs;
+
+	lockdep_assert_held(&peer->tx.lock);
+	batch->skbs = skb->next;
+	batch->count--;
+	batch->bytes -= skb->len;
+	peer->n_staged--;
+	skb_mark_not_on_list(skb);
+	kfree_skb(skb);
+	if (!batch->count) {
+		list_del(&batch->order);
+		wg_batch_free(batch);
+	}
+	count_dropped(peer, 1);
+}
+
+/*
+ * Takes the batch. The limit is applied before adding, so that a GSO packet
+ * never drops its own segments.
+ */
+static void stage(struct wg_peer *peer, struct wg_batch *batch)
+{
+	struct sk_buff *skb;
+
+	lockdep_assert_held(&peer->tx.lock);
+	while (peer->n_staged >= WG_MAX_STAGED)
+		drop_oldest(peer);
+	for (skb = batch->skbs; skb; skb = skb->next)
+		skb_orphan(skb);
+	list_add_tail(&batch->order, &peer->staged);
+	peer->n_staged += batch->count;
+}
+
+void wg_tx_flush_staged(struct wg_peer *peer)
+{
+	struct wg_session *session;
+	struct wg_batch *batch;
+	bool idle;
+
+	rcu_read_lock_bh();
+	for (;;) {
+		spin_lock(&peer->tx.lock);
+		batch = list_first_entry_or_null(&peer->staged,
+						 struct wg_batch, order);
+		if (!batch) {
+			spin_unlock(&peer->tx.lock);
+			break;
+		}
+		session = sender(peer, batch->count);
+		if (!session) {
+			spin_unlock(&peer->tx.lock);
+			wg_handshake_want(peer, false);
+			break;
+		}
+		list_del_init(&batch->order);
+		peer->n_staged -= batch->count;
+		assign(batch, session);
+		idle = wg_order_append(&peer->tx, batch);
+		spin_unlock(&peer->tx.lock);
+		wg_crypt_submit(&peer->tx, batch, idle);
+	}
+	rcu_read_unlock_bh();
+}
+
+void wg_tx_purge_staged(struct wg_peer *peer)
+{
+	spin_lock_bh(&peer->tx.lock);
+	while (peer->n_staged)
+		drop_oldest(peer);
+	spin_unlock_bh(&peer->tx.lock);
+}
+
+/* Takes the batch: into the order, or staged, or dropped. BH off. */
+static void send_batch(struct wg_peer *peer, struct wg_batch *batch)
+{
+	struct wg_session *session = NULL;
+	bool idle;
+
+	spin_lock(&peer->tx.lock);
+	if (unlikely(READ_ONCE(peer->dead) || !READ_ONCE(peer->running))) {
+		spin_unlock(&peer->tx.lock);
+		count_dropped(peer, batch->count);
+		wg_batch_free(batch);
+		return;
+	}
+	if (likely(list_empty(&peer->staged)))
+		session = sender(peer, batch->count);
+	if (unlikely(!session)) {
+		stage(peer, batch);
+		spin_unlock(&peer->tx.lock);
+		wg_tx_flush_staged(peer);
+		return;
+	}
+	if (unlikely(!wg_order_has_room(&peer->tx, batch))) {
+		spin_unlock(&peer->tx.lock);
+		wg_session_put(session);
+		count_dropped(peer, batch->count);
+		wg_batch_free(batch);
+		return;
+	}
+	assign(batch, session);
+	idle = wg_order_append(&peer->tx, batch);
+	spin_unlock(&peer->tx.lock);
+	wg_crypt_submit(&peer->tx, batch, idle);
+}
+
+void wg_tx_keepalive(struct wg_peer *peer)
+{
+	struct wg_batch *batch;
+	struct sk_buff *skb;
+
+	if (READ_ONCE(peer->n_staged)) {
+		wg_tx_flush_staged(peer);
+		return;
+	}
+	skb = alloc_skb(LL_MAX_HEADER + WG_OUTER_HEADROOM + WG_DATA_OVERHEAD,
+			GFP_ATOMIC);
+	if (!skb)
+		return;
+	skb_reserve(skb, LL_MAX_HEADER + WG_OUTER_HEADROOM +
+			 sizeof(struct wg_msg_data));
+	memset(wg_cb(skb), 0, sizeof(struct wg_skb_cb));
+
+	rcu_read_lock_bh();
+	batch = wg_batch_create(peer, skb, true);
+	if (batch)
+		send_batch(peer, batch);
+	else
+		kfree_skb(skb);
+	rcu_read_unlock_bh();
+}
+
+/*
+ * A private linear copy with room at both ends. Takes @skb, returns the copy
+ * or NULL. The sender's socket stays charged, so that TCP sees what is queued.
+ */
+static struct sk_buff *make_private(struct sk_buff *skb, unsigned int tail)
+{
+	struct sk_buff *copy = skb_copy_expand(skb, LL_MAX_HEADER +
+					       WG_OUTER_HEADROOM +
+					       sizeof(struct wg_msg_data),
+					       tail, GFP_ATOMIC);
+
+	if (unlikely(!copy)) {
+		kfree_skb(skb);
+		return NULL;
+	}
+	if (skb->sk && skb->destructor && sk_is_tcp(skb->sk) &&
+	    sk_fullsock(skb->sk)) {
+		int delta = copy->truesize - skb->truesize;
+
+		swap(copy->sk, skb->sk);
+		swap(copy->destructor, skb->destructor);
+		if (delta >= 0)
+			refcount_add(delta, &copy->sk->sk_wmem_alloc);
+		else
+			WARN_ON_ONCE(refcount_sub_and_test(-delta,
+						&copy->sk->sk_wmem_alloc));
+	}
+	consume_skb(skb);
+	return copy;
+}
+
+/* Takes @skb; returns the message, or NULL where memory is short. */
+static struct sk_buff *encrypt_one(struct sk_buff *skb,
+				   const struct wg_session *session)
+{
+	struct wg_skb_cb *cb = wg_cb(skb);
+	unsigned int len = skb->len, padded = wg_padded_len(len, cb->mtu);
+	unsigned int tail = padded - len + WG_TAG_LEN;
+	struct wg_msg_data *msg;
+
+	if (skb_is_nonlinear(skb) || skb_cloned(skb) ||
+	    skb_headroom(skb) < WG_OUTER_HEADROOM + sizeof(*msg) ||
+	    skb_tailroom(skb) < tail) {
+		skb = make_private(skb, tail);
+		if (unlikely(!skb))
+			return NULL;
+		cb = wg_cb(skb);
+	}
+	if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb)) {
+		kfree_skb(skb);
+		return NULL;
+	}
+	memset(skb_put(skb, tail), 0, tail);
+	msg = skb_push(skb, sizeof(*msg));
+	msg->type = cpu_to_le32(WG_MSG_DATA);
+	msg->receiver = cpu_to_le32(session->remote_index);
+	msg->counter = cpu_to_le64(cb->counter);
+	wg_seal((u8 *)(msg + 1), (u8 *)(msg + 1), padded, NULL, 0, cb->counter,
+		session->keys.send);
+	cb->ok = true;
+	return skb;
+}
+
+void wg_tx_encrypt(struct wg_batch *batch)
+{
+	struct sk_buff **pos = &batch->skbs, *skb;
+
+	while ((skb = *pos)) {
+		struct sk_buff *next = skb->next;
+
+		skb_mark_not_on_list(skb);
+		skb = encrypt_one(skb, batch->session);
+		if (unlikely(!skb)) {
+			DEV_STATS_INC(batch->peer->wg->dev, tx_errors);
+			*pos = next;
+			continue;
+		}
+		*pos = skb;
+		skb->next = next;
+		pos = &skb->next;
+	}
+}
+
+/* Sends the messages of a batch, in order, and frees the batch. */
+void wg_tx_deliver(struct wg_batch *batch)
+{
+	struct wg_session *session = batch->session;
+	struct wg_peer *peer = batch->peer;
+	struct sk_buff *skb, *next;
+	unsigned long now = jiffies;
+	unsigned int packets = 0, bytes = 0;
+	bool data = false, rekey;
+
+	skb = batch->skbs;
+	batch->skbs = NULL;
+	if (unlikely(READ_ONCE(peer->dead) || !READ_ONCE(peer->running))) {
+		kfree_skb_list(skb);
+		count_dropped(peer, batch->count);
+		wg_batch_free(batch);
+		return;
+	}
+
+	for (next = skb; next; next = next->next)
+		data |= wg_cb(next)->data;
+	wg_peer_arm(peer, wg_timers_sent(&peer->timers, now, data,
+					 wg_jitter()));
+
+	for (; skb; skb = next) {
+		unsigned int len = skb->len;
+
+		next = skb->next;
+		skb_mark_not_on_list(skb);
+		if (wg_socket_send(peer, skb, wg_cb(skb)->dsfield)) {
+			DEV_STATS_INC(peer->wg->dev, tx_errors);
+			continue;
+		}
+		packets++;
+		bytes += len;
+	}
+	if (packets) {
+		dev_sw_netstats_tx_add(peer->wg->dev, packets, bytes);
+		atomic64_add(bytes, &peer->tx_bytes);
+	}
+
+	/* rule 3; the counter may move on meanwhile, which does not matter */
+	rekey = wg_session_rekey_after_send(session->initiator,
+					    wg_now() - session->born,
+					    READ_ONCE(session->tx_counter));
+	if (unlikely(rekey) &&
+	    rcu_access_pointer(peer->current_session) == session)
+		wg_handshake_want(peer, false);
+	wg_batch_free(batch);
+}
+
+/* Readies a packet of the stack, segments of a GSO packet one by one. */
+static void prepare(struct sk_buff *skb, u32 mtu, u8 dsfield)
+{
+	struct wg_skb_cb *cb = wg_cb(skb);
+
+	/* mark, conntrack, dst and the like are the inner packet's */
+	skb_scrub_packet(skb, true);
+	cb->counter = 0;
+	cb->mtu = mtu;
+	cb->dsfield = INET_ECN_encapsulate(0, dsfield);
+	cb->data = true;
+	cb->ok = false;
+}
+
+/* Tells a sender that its packet cannot go, by ICMP. */
+static void send_unreachable(struct sk_buff *skb)
+{
+	if (skb->protocol == htons(ETH_P_IP))
+		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
+	else if (skb->protocol == htons(ETH_P_IPV6))
+		icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_ADDR_UNREACH,
+				0);
+}
+
+netdev_tx_t wg_xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct wg_device *wg = netdev_priv(dev);
+	struct wg_endpoint *endpoint;
+	struct sk_buff *list, *pos;
+	struct wg_batch *batch;
+	struct wg_peer *peer;
+	u8 dsfield;
+	bool v6;
+	int err;
+	u32 mtu;
+
+	if (unlikely(!skb->protocol ||
+		     ip_tunnel_parse_protocol(skb) != skb->protocol)) {
+		err = -EPROTONOSUPPORT;
+		goto err_drop;
+	}
+	v6 = skb->protocol == htons(ETH_P_IPV6);
+	dsfield = v6 ? ipv6_get_dsfield(ipv6_hdr(skb)) : ip_hdr(skb)->tos;
+
+	rcu_read_lock_bh();
+	peer = wg_peer_of(wg_allowedips_lookup(&wg->allowedips,
+			v6 ? (void *)&ipv6_hdr(skb)->daddr :
+			     (void *)&ip_hdr(skb)->daddr, v6));
+	if (unlikely(!peer)) {
+		err = -ENOKEY;
+		net_dbg_ratelimited("%s: no peer has the destination in its allowed IPs\n",
+				    dev->name);
+		goto err_unreachable;
+	}
+	endpoint = rcu_dereference_bh(peer->endpoint);
+	if (unlikely(!endpoint)) {
+		err = -EDESTADDRREQ;
+		net_dbg_ratelimited("%s: peer %u has no endpoint\n", dev->name,
+				    peer->id);
+		goto err_unreachable;
+	}
+	if (unlikely(wg_crypt_depth() >= WG_MAX_DEPTH)) {
+		err = -ELOOP;
+		net_dbg_ratelimited("%s: routing loop\n", dev->name);
+		goto err_unlock;
+	}
+
+	mtu = skb_valid_dst(skb) ? dst_mtu(skb_dst(skb)) : READ_ONCE(dev->mtu);
+	skb_get_hash(skb);
+	if (skb_is_gso(skb)) {
+		list = skb_gso_segment(skb, dev->features & ~NETIF_F_GSO_MASK);
+		if (IS_ERR(list)) {
+			err = PTR_ERR(list);
+			goto err_unlock;
+		}
+		if (list)
+			consume_skb(skb);
+		else
+			list = skb;
+	} else {
+		skb_mark_not_on_list(skb);
+		list = skb;
+	}
+	for (pos = list; pos; pos = pos->next)
+		prepare(pos, mtu, dsfield);
+
+	batch = wg_batch_create(peer, list, true);
+	if (likely(batch)) {
+		send_batch(peer, batch);
+	} else {
+		kfree_skb_list(list);
+		DEV_STATS_INC(dev, tx_errors);
+	}
+	rcu_read_unlock_bh();
+	return NETDEV_TX_OK;
+
+err_unreachable:
+	rcu_read_unlock_bh();
+	send_unreachable(skb);
+	goto err_drop;
+err_unlock:
+	rcu_read_unlock_bh();
+err_drop:
+	DEV_STATS_INC(dev, tx_errors);
+	kfree_skb(skb);
+	return err;
+}
