@@ -27,7 +27,7 @@ struct wg_aip_node;
 struct wg_allowedips {
 	struct wg_aip_node __rcu *root4;
 	struct wg_aip_node __rcu *root6;
-	struct mutex *lock;
+	struct mutex *lock;	/* the writers' */
 	unsigned long nodes;
 };
 

@@ -25,7 +25,7 @@
  * @depth: tunnels around what this CPU is sending; by this CPU, BH off
  */
 struct worker {
-	spinlock_t lock;
+	spinlock_t lock;	/* protects @todo */
 	struct list_head todo;
 	struct work_struct work;
 	unsigned int depth;
@@ -159,6 +159,7 @@ static struct wg_batch *first_done(struct wg_order *order)
 	spin_lock(&order->lock);
 	batch = list_first_entry_or_null(&order->batches, struct wg_batch,
 					 order);
+	/* pairs with the release in process() */
 	if (batch && smp_load_acquire(&batch->done)) {
 		list_del_init(&batch->order);
 		order->packets -= batch->count;

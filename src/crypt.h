@@ -83,7 +83,7 @@ struct wg_batch {
  * @kicks: whoever raises it from zero delivers, until it is zero again
  */
 struct wg_order {
-	spinlock_t lock;
+	spinlock_t lock;	/* see above */
 	struct list_head batches;
 	unsigned int packets;
 	unsigned int bytes;

@@ -56,7 +56,7 @@ int wg_device_set_key(struct wg_device *wg, const u8 priv[WG_KEY_LEN])
 	old = rcu_dereference_protected(wg->identity,
 					lockdep_is_held(&wg->lock));
 	if (!wg_is_zero_key(priv)) {
-		new = kzalloc(sizeof(*new), GFP_KERNEL);
+		new = kzalloc_obj(*new, GFP_KERNEL);
 		if (!new)
 			return -ENOMEM;
 		memcpy(new->key.priv, priv, WG_KEY_LEN);
@@ -178,7 +178,7 @@ static int netdev_init(struct net_device *dev)
 	INIT_LIST_HEAD(&wg->wanted);
 
 	wg->n_napis = min_t(unsigned int, num_possible_cpus(), MAX_NAPIS);
-	wg->napis = kcalloc(wg->n_napis, sizeof(*wg->napis), GFP_KERNEL);
+	wg->napis = kzalloc_objs(*wg->napis, wg->n_napis, GFP_KERNEL);
 	if (!wg->napis)
 		return -ENOMEM;
 	err = wg_lookup_init(wg);

@@ -19,6 +19,7 @@
 #ifndef WG_DEVICE_H
 #define WG_DEVICE_H
 
+#include <linux/bits.h>
 #include <linux/completion.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
@@ -34,7 +35,7 @@
 #define WG_MAX_WAITING_HANDSHAKES	4096
 #define WG_UNDER_LOAD_BACKLOG		512
 #define WG_UNDER_LOAD_NS		1000000000ULL
-#define WG_MAX_PEERS			(1U << 20)
+#define WG_MAX_PEERS			BIT(20)
 
 /**
  * struct wg_identity - a static key and what is derived of it; immutable
@@ -98,7 +99,7 @@ struct wg_napi {
  */
 struct wg_device {
 	struct net_device *dev;
-	struct mutex lock;
+	struct mutex lock;	/* the configuration's */
 	struct list_head devices;
 	struct net __rcu *birth_net;
 	struct sock __rcu *sock4;
@@ -122,7 +123,7 @@ struct wg_device {
 
 	struct work_struct handshake_work;
 	struct sk_buff_head waiting;
-	spinlock_t wanted_lock;
+	spinlock_t wanted_lock;	/* protects @wanted */
 	struct list_head wanted;
 	u64 loaded_until;
 	u8 cookie_secret[WG_KEY_LEN];

@@ -45,6 +45,12 @@ static void endpoint_free_rcu(struct rcu_head *rcu)
 	kfree(ep);
 }
 
+static struct wg_endpoint *current_endpoint(struct wg_peer *peer)
+{
+	return rcu_dereference_protected(peer->endpoint,
+				lockdep_is_held(&peer->endpoint_lock));
+}
+
 static void replace(struct wg_peer *peer, struct wg_endpoint *ep)
 {
 	struct wg_endpoint *old;
@@ -137,8 +143,7 @@ void wg_endpoint_forget_source(struct wg_peer *peer)
 	struct wg_endpoint *old, *new;
 
 	spin_lock_bh(&peer->endpoint_lock);
-	old = rcu_dereference_protected(peer->endpoint,
-			lockdep_is_held(&peer->endpoint_lock));
+	old = current_endpoint(peer);
 	if (old) {
 		new = duplicate(old);
 		if (new) {

@@ -68,7 +68,7 @@ void wg_lookup_del_peer(struct wg_device *wg, struct wg_peer *peer)
 
 struct wg_index *wg_index_create(struct wg_device *wg, struct wg_peer *peer)
 {
-	struct wg_index *index = kzalloc(sizeof(*index), GFP_ATOMIC);
+	struct wg_index *index = kzalloc_obj(*index, GFP_ATOMIC);
 	int tries, err;
 
 	if (!index)

@@ -500,7 +500,7 @@ static int set_peer(struct wg_device *wg, const struct nlattr *attr,
 		    struct netlink_ext_ack *extack)
 {
 	static const u8 no_psk[WG_KEY_LEN];
-	struct nlattr *a[WGPEER_A_MAX + 1], *prefix;
+	struct nlattr *a[WGPEER_A_MAX + 1], *prefix, *interval;
 	const u8 *psk = no_psk;
 	struct wg_peer *peer;
 	u32 flags = 0;
@@ -511,6 +511,7 @@ static int set_peer(struct wg_device *wg, const struct nlattr *attr,
 		return err;
 	if (a[WGPEER_A_FLAGS])
 		flags = nla_get_u32(a[WGPEER_A_FLAGS]);
+	interval = a[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL];
 	if (a[WGPEER_A_PRESHARED_KEY])
 		psk = nla_data(a[WGPEER_A_PRESHARED_KEY]);
 
@@ -539,9 +540,8 @@ static int set_peer(struct wg_device *wg, const struct nlattr *attr,
 				goto out;
 		}
 	}
-	if (a[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL])
-		wg_peer_set_interval(peer,
-			nla_get_u16(a[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL]));
+	if (interval)
+		wg_peer_set_interval(peer, nla_get_u16(interval));
 	if (wg->up)
 		wg_tx_flush_staged(peer);
 out:

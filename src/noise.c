@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Noise_IKpsk2 over byte buffers. Protocol, "Handshake". */
 
+#include <linux/bits.h>
 #include "noise.h"
 
 static const char construction[] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
 static const char identifier[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 
 #define TAI64_OFFSET	(0x4000000000000000ULL + 10)
-#define TIMESTAMP_GRAIN	(1U << 24)
+#define TIMESTAMP_GRAIN	BIT(24)
 
 /* RFC 2104 over BLAKE2s-256; every key of ours is 32 bytes. */
 static void hmac2(u8 out[WG_HASH_LEN], const u8 key[WG_HASH_LEN],

@@ -76,7 +76,7 @@ struct wg_peer {
 	struct wg_session __rcu *previous;
 	struct wg_session __rcu *next;
 
-	spinlock_t lock;
+	spinlock_t lock;	/* handshake and session slots */
 	u8 psk[WG_KEY_LEN];
 	u8 ss[WG_KEY_LEN];
 	u64 ss_generation;
@@ -88,7 +88,7 @@ struct wg_peer {
 	struct timespec64 last_handshake;
 	struct wg_cookie_jar jar;
 
-	spinlock_t endpoint_lock;
+	spinlock_t endpoint_lock;	/* writers of @endpoint */
 	struct wg_endpoint __rcu *endpoint;
 
 	struct wg_timers timers;

@@ -31,7 +31,7 @@ struct wg_ratelimit_entry;
  * @key: of the hash; immutable after init
  */
 struct wg_ratelimit {
-	spinlock_t lock;
+	spinlock_t lock;	/* the whole table */
 	struct wg_ratelimit_entry *chunk[WG_RATELIMIT_CHUNKS];
 	u32 *bucket;
 	u32 used;

@@ -67,7 +67,7 @@ int wg_session_begin(struct wg_peer *peer, struct wg_session_keys *keys,
 	struct wg_session *s;
 
 	lockdep_assert_held(&peer->lock);
-	s = kzalloc(sizeof(*s), GFP_ATOMIC);
+	s = kzalloc_obj(*s, GFP_ATOMIC);
 	if (!s) {
 		memzero_explicit(keys, sizeof(*keys));
 		return -ENOMEM;

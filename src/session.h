@@ -7,10 +7,11 @@
 #ifndef WG_SESSION_H
 #define WG_SESSION_H
 
+#include <linux/bits.h>
 #include "replay.h"
 #include "timers.h"
 
-#define WG_REKEY_AFTER_MESSAGES	(1ULL << 60)
+#define WG_REKEY_AFTER_MESSAGES	BIT_ULL(60)
 #define WG_NS_PER_SEC		1000000000ULL
 
 /**

@@ -27,7 +27,7 @@
 static void cache_route(struct wg_endpoint *ep, struct dst_entry *dst,
 			u32 cookie, const void *src, size_t len)
 {
-	struct wg_route *route = kzalloc(sizeof(*route), GFP_ATOMIC);
+	struct wg_route *route = kzalloc_obj(*route, GFP_ATOMIC);
 
 	if (!route)
 		return;

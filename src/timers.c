@@ -6,16 +6,17 @@
 unsigned long wg_timers_handshake_sent(struct wg_timers *t, unsigned long now,
 				       bool initiation, unsigned long jitter)
 {
-	unsigned long due;
+	unsigned long armed, due;
 
 	WRITE_ONCE(t->last_handshake, now);
+	WRITE_ONCE(t->jitter, jitter);
 	WRITE_ONCE(t->handshake_sent, true);
-	wg_timers_sent(t, now, false, 0);
+	armed = wg_timers_sent(t, now, false, 0);
 	if (!initiation)
-		return 0;
+		return armed;
 	due = wg_deadline(now, WG_REKEY_TIMEOUT * HZ + jitter);
 	WRITE_ONCE(t->retry, due);
-	return due;
+	return wg_earlier(armed, due);
 }
 
 void wg_timers_trigger(struct wg_timers *t)
@@ -80,7 +81,19 @@ unsigned int wg_timers_decide(struct wg_timers *t, unsigned long now,
 	if (take(&t->retry, now, next)) {
 		unsigned int attempts = READ_ONCE(t->attempts) + 1;
 
-		if (attempts < WG_MAX_INITIATIONS) {
+		if (!wg_timers_may_handshake(t, now)) {
+			/*
+			 * A response of ours went out since: two handshakes
+			 * crossed. Unless one of them completes, go on when
+			 * rule 1 allows it; the jitter keeps the two sides
+			 * from crossing again for ever.
+			 */
+			unsigned long due = wg_deadline(t->last_handshake,
+					WG_REKEY_TIMEOUT * HZ + t->jitter);
+
+			WRITE_ONCE(t->retry, due);
+			*next = wg_earlier(*next, due);
+		} else if (attempts < WG_MAX_INITIATIONS) {
 			WRITE_ONCE(t->attempts, attempts);
 			todo |= WG_DO_RETRY;
 		} else {

@@ -41,6 +41,7 @@ enum wg_timer_action {
  * @zero: no new session (rule 8)
  * @persistent: persistent keepalive (rule 9)
  * @last_handshake: when an initiation or response was last sent
+ * @jitter: of the last handshake message, jiffies
  * @attempts: initiations sent since the last trigger, less one
  * @interval: persistent keepalive, s, 0 for off
  * @handshake_sent: @last_handshake counts
@@ -58,6 +59,7 @@ struct wg_timers {
 	unsigned long zero;
 	unsigned long persistent;
 	unsigned long last_handshake;
+	unsigned long jitter;
 	unsigned int attempts;
 	u16 interval;
 	bool handshake_sent;
@@ -70,14 +72,32 @@ static inline unsigned long wg_deadline(unsigned long now, unsigned long delay)
 	return now + delay ?: 1;
 }
 
-/* Any authenticated packet in either direction: rule 9. Returns a deadline. */
-static inline void wg_timers_traversed(struct wg_timers *t, unsigned long now)
+/* The earlier of two deadlines, either of which may be 0. */
+static inline unsigned long wg_earlier(unsigned long a, unsigned long b)
+{
+	if (!a || (b && time_before(b, a)))
+		return b;
+	return a;
+}
+
+/*
+ * Any authenticated packet in either direction: rule 9. Returns the deadline
+ * if the timer must hear of it: one that only moves away finds out by itself.
+ */
+static inline unsigned long wg_timers_traversed(struct wg_timers *t,
+						unsigned long now)
 {
 	unsigned int interval = READ_ONCE(t->interval);
+	unsigned long old, due;
 
-	if (interval)
-		WRITE_ONCE(t->persistent,
-			   wg_deadline(now, interval * (unsigned long)HZ));
+	if (likely(!interval))
+		return 0;
+	old = READ_ONCE(t->persistent);
+	due = wg_deadline(now, interval * (unsigned long)HZ);
+	if (old == due)
+		return 0;
+	WRITE_ONCE(t->persistent, due);
+	return !old || time_before(due, old) ? due : 0;
 }
 
 /**
@@ -89,27 +109,29 @@ static inline void wg_timers_traversed(struct wg_timers *t, unsigned long now)
  *
  * Any context.
  *
- * Return: a deadline that was newly armed, or 0.
+ * Return: the earliest deadline that the timer must hear of, or 0.
  */
 static inline unsigned long wg_timers_sent(struct wg_timers *t,
 					   unsigned long now, bool data,
 					   unsigned long jitter)
 {
+	unsigned long armed;
+
 	/* rule 6: anything authenticated that we send cancels it */
 	if (READ_ONCE(t->keepalive)) {
 		WRITE_ONCE(t->keepalive, 0);
 		WRITE_ONCE(t->more_data, false);
 	}
-	wg_timers_traversed(t, now);
+	armed = wg_timers_traversed(t, now);
 	/* rule 7; keepalives that we send do not arm it */
 	if (data && !READ_ONCE(t->silence)) {
 		unsigned long due = wg_deadline(now,
 			(WG_KEEPALIVE_TIMEOUT + WG_REKEY_TIMEOUT) * HZ + jitter);
 
 		WRITE_ONCE(t->silence, due);
-		return due;
+		return wg_earlier(armed, due);
 	}
-	return 0;
+	return armed;
 }
 
 /**
@@ -120,24 +142,27 @@ static inline unsigned long wg_timers_sent(struct wg_timers *t,
  *
  * Any context.
  *
- * Return: a deadline that was newly armed, or 0.
+ * Return: the earliest deadline that the timer must hear of, or 0.
  */
 static inline unsigned long wg_timers_received(struct wg_timers *t,
 					       unsigned long now, bool data)
 {
+	unsigned long armed, due;
+
 	if (READ_ONCE(t->silence))
 		WRITE_ONCE(t->silence, 0);
-	wg_timers_traversed(t, now);
+	armed = wg_timers_traversed(t, now);
 	if (!data)
-		return 0;
+		return armed;
 	/* rule 6: from the first unanswered packet, later ones only noted */
 	if (READ_ONCE(t->keepalive)) {
 		if (!READ_ONCE(t->more_data))
 			WRITE_ONCE(t->more_data, true);
-		return 0;
+		return armed;
 	}
-	WRITE_ONCE(t->keepalive, wg_deadline(now, WG_KEEPALIVE_TIMEOUT * HZ));
-	return READ_ONCE(t->keepalive);
+	due = wg_deadline(now, WG_KEEPALIVE_TIMEOUT * HZ);
+	WRITE_ONCE(t->keepalive, due);
+	return wg_earlier(armed, due);
 }
 
 /**
@@ -165,7 +190,7 @@ static inline bool wg_timers_may_handshake(const struct wg_timers *t,
  *
  * Any context.
  *
- * Return: a deadline that was newly armed, or 0.
+ * Return: the earliest deadline that the timer must hear of, or 0.
  */
 unsigned long wg_timers_handshake_sent(struct wg_timers *t, unsigned long now,
 				       bool initiation, unsigned long jitter);

@@ -211,7 +211,7 @@ static struct sk_buff *make_private(struct sk_buff *skb, unsigned int tail)
 			refcount_add(delta, &copy->sk->sk_wmem_alloc);
 		else
 			WARN_ON_ONCE(refcount_sub_and_test(-delta,
-						&copy->sk->sk_wmem_alloc));
+					&copy->sk->sk_wmem_alloc));
 	}
 	consume_skb(skb);
 	return copy;
@@ -329,7 +329,8 @@ static void prepare(struct sk_buff *skb, u32 mtu, u8 dsfield)
 	skb_scrub_packet(skb, true);
 	cb->counter = 0;
 	cb->mtu = mtu;
-	cb->dsfield = INET_ECN_encapsulate(0, dsfield);
+	/* RFC 6040, normal mode: the mark is copied, DSCP is 0 outside */
+	cb->dsfield = dsfield & INET_ECN_MASK;
 	cb->data = true;
 	cb->ok = false;
 }
@@ -347,6 +348,7 @@ static void send_unreachable(struct sk_buff *skb)
 netdev_tx_t wg_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct wg_device *wg = netdev_priv(dev);
+	struct wg_aip_owner *owner;
 	struct wg_endpoint *endpoint;
 	struct sk_buff *list, *pos;
 	struct wg_batch *batch;
@@ -365,9 +367,13 @@ netdev_tx_t wg_xmit(struct sk_buff *skb, struct net_device *dev)
 	dsfield = v6 ? ipv6_get_dsfield(ipv6_hdr(skb)) : ip_hdr(skb)->tos;
 
 	rcu_read_lock_bh();
-	peer = wg_peer_of(wg_allowedips_lookup(&wg->allowedips,
-			v6 ? (void *)&ipv6_hdr(skb)->daddr :
-			     (void *)&ip_hdr(skb)->daddr, v6));
+	if (v6)
+		owner = wg_allowedips_lookup(&wg->allowedips,
+					     &ipv6_hdr(skb)->daddr, true);
+	else
+		owner = wg_allowedips_lookup(&wg->allowedips,
+					     &ip_hdr(skb)->daddr, false);
+	peer = wg_peer_of(owner);
 	if (unlikely(!peer)) {
 		err = -ENOKEY;
 		net_dbg_ratelimited("%s: no peer has the destination in its allowed IPs\n",
