@@ -24,7 +24,7 @@
  * kernel sees the same from both drivers.
  */
 #if WG_FACT_UAPI_FLAGS_ALL
-#define WG_POLICY_FLAGS(mask) { .type = NLA_U32 }
+#define WG_POLICY_FLAGS(mask) { .type = NLA_U32 + 0 * (mask) }
 
 static inline int wg_check_flags(const struct nlattr *attr, u32 mask,
 				 const char *msg,

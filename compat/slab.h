@@ -6,9 +6,8 @@
 #include <linux/slab.h>
 
 #if !WG_FACT_KZALLOC_OBJ
-#define kzalloc_obj(var, gfp)	((typeof(&(var)))kzalloc(sizeof(var), gfp))
-#define kzalloc_objs(var, n, gfp) \
-	((typeof(&(var)))kcalloc(n, sizeof(var), gfp))
+#define kzalloc_obj(var, gfp)		kzalloc(sizeof(var), gfp)
+#define kzalloc_objs(var, n, gfp)	kcalloc(n, sizeof(var), gfp)
 #endif
 
 #endif /* WG_COMPAT_SLAB_H */

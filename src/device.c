@@ -349,8 +349,11 @@ static struct pernet_operations net_ops = {
 	.pre_exit = wg_net_pre_exit,
 };
 
-/* Calls @fn for each peer of each device, under its lock. */
-static void for_each_peer_locked(void (*fn)(struct wg_peer *peer))
+/*
+ * Keys are not left in memory while the machine sleeps; in a copy of a
+ * machine (@forked) no counter of a session may be used again.
+ */
+static void end_sessions(bool forked)
 {
 	struct wg_device *wg;
 	struct wg_peer *peer;
@@ -361,7 +364,13 @@ static void for_each_peer_locked(void (*fn)(struct wg_peer *peer))
 		mutex_lock(&wg->lock);
 		xa_for_each(&wg->peers, id, peer) {
 			spin_lock_bh(&peer->lock);
-			fn(peer);
+			wg_peer_clear_handshake(peer);
+			if (forked) {
+				wg_session_stop_sending(peer);
+				wg_timers_reset_limit(&peer->timers);
+			} else {
+				wg_session_drop_all(peer);
+			}
 			spin_unlock_bh(&peer->lock);
 		}
 		mutex_unlock(&wg->lock);
@@ -369,22 +378,9 @@ static void for_each_peer_locked(void (*fn)(struct wg_peer *peer))
 	mutex_unlock(&wg_devices_lock);
 }
 
-static void before_sleep(struct wg_peer *peer)
-{
-	wg_peer_clear_handshake(peer);
-	wg_session_drop_all(peer);
-}
-
-static void after_fork(struct wg_peer *peer)
-{
-	wg_peer_clear_handshake(peer);
-	wg_session_stop_sending(peer);
-	wg_timers_reset_limit(&peer->timers);
-}
-
 /*
- * Keys are not left in memory while the machine sleeps. Kernels that go to
- * sleep by themselves do so all the time, and would never keep a session.
+ * Kernels that go to sleep by themselves do so all the time, and would never
+ * keep a session.
  */
 static int pm_event(struct notifier_block *nb, unsigned long action, void *data)
 {
@@ -392,15 +388,14 @@ static int pm_event(struct notifier_block *nb, unsigned long action, void *data)
 	    IS_ENABLED(CONFIG_PM_USERSPACE_AUTOSLEEP))
 		return 0;
 	if (action == PM_HIBERNATION_PREPARE || action == PM_SUSPEND_PREPARE)
-		for_each_peer_locked(before_sleep);
+		end_sessions(false);
 	return 0;
 }
 
-/* In a copy of a machine no counter of a session may be used again. */
 static int vmfork_event(struct notifier_block *nb, unsigned long action,
 			void *data)
 {
-	for_each_peer_locked(after_fork);
+	end_sessions(true);
 	return 0;
 }
 

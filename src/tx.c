@@ -203,15 +203,15 @@ static struct sk_buff *make_private(struct sk_buff *skb, unsigned int tail)
 	}
 	if (skb->sk && skb->destructor && sk_is_tcp(skb->sk) &&
 	    sk_fullsock(skb->sk)) {
+		refcount_t *wmem = &skb->sk->sk_wmem_alloc;
 		int delta = copy->truesize - skb->truesize;
 
 		swap(copy->sk, skb->sk);
 		swap(copy->destructor, skb->destructor);
 		if (delta >= 0)
-			refcount_add(delta, &copy->sk->sk_wmem_alloc);
+			refcount_add(delta, wmem);
 		else
-			WARN_ON_ONCE(refcount_sub_and_test(-delta,
-					&copy->sk->sk_wmem_alloc));
+			WARN_ON_ONCE(refcount_sub_and_test(-delta, wmem));
 	}
 	consume_skb(skb);
 	return copy;
