@@ -18,3 +18,35 @@ modules:
 clean:
 	@rm -f wireguard.ko wireguard.mod wireguard.mod.c *.o .*.cmd \
 		Module.symvers modules.order src/*.o src/.*.cmd compat/facts.h
+
+.PHONY: help prepare demo check check-all install uninstall
+help:
+	@echo "make demo       two sites behind NAT joined through a hub, shown in a guest"
+	@echo "make check      unit tests, and every scenario on Debian's kernel in a guest"
+	@echo "make check-all  the same and more: Linux 7.3, interop, builds, the demo"
+	@echo "make prepare    download and build the test kernels, so that they are there"
+	@echo "make modules    wireguard.ko for a kernel: KDIR=<its build directory>"
+	@echo "sudo make install    install with DKMS on this machine"
+	@echo "sudo make uninstall  and remove it again"
+	@echo "make clean      remove what was built here (the cache stays)"
+	@echo
+	@echo "Packages that are missing are named and, after a question, installed;"
+	@echo "YES=1 asks nothing. Guests need neither root nor KVM."
+
+prepare:
+	@tests/vm/prepare
+
+demo:
+	@tests/demo
+
+check:
+	@tests/check unit debian-6.1
+
+check-all:
+	@tests/check unit debian-6.1 demo uml-7.3 build in-kernel go
+
+install:
+	@tools/install
+
+uninstall:
+	@tools/install --remove

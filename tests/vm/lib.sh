@@ -1,0 +1,648 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034 # read by the tools
+#
+# What prepare, run and pair share: the cache, downloads, host packages,
+# kernels, the guests' base file system. To be sourced.
+
+vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+vm_top=$(cd "$vm_dir/../.." && pwd -P)
+vm_cache=${XDG_CACHE_HOME:-$HOME/.cache}/adit
+vm_kernels=(debian-6.1 uml-7.3)
+vm_lists_days=7	# package lists older than this are fetched again
+
+# --- messages: all on stderr, stdout belongs to results -------------------
+
+say() { printf '%s\n' "$*" >&2; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# usage_of FILE: the comment block at the head of a tool is its manual
+usage_of() {
+	awk 'NR > 1 && !/^#/ { exit } NR > 2 { sub(/^# ?/, ""); print }' "$1"
+}
+
+mib() { echo "$((($1 + 524288) / 1048576)) MB"; }
+
+# --- locks and finish markers ---------------------------------------------
+
+# with_lock NAME COMMAND...: one run at a time builds NAME
+with_lock() {
+	local name=$1 rc
+	shift
+	mkdir -p "$vm_cache" || die "cannot create the cache $vm_cache"
+	(
+		exec 9>"$vm_cache/.lock-$name"
+		if ! flock -n 9; then
+			say "another run is preparing $name: waiting for it"
+			flock 9
+		fi
+		"$@" 9>&-
+	)
+	rc=$?
+	return $rc
+}
+
+# A step is finished when its marker file holds its key.
+done_is() { [ -f "$1" ] && [ "$(cat "$1")" = "$2" ]; }
+done_set() { printf '%s\n' "$2" >"$1.tmp.$$" && mv -f "$1.tmp.$$" "$1"; }
+
+# --- packages of the host --------------------------------------------------
+
+# is_interactive: may a question be asked?
+is_interactive() {
+	[ "${YES:-}" = 1 ] && return 1
+	[ "${CI:-}" = true ] && return 1
+	[ -t 0 ] && [ -t 2 ]
+}
+
+# need_packages PACKAGE...: install what is missing, after saying so.
+# "a|b" means any of the two; the first is the one to install.
+need_packages() {
+	local p alt missing=() sudo=() answer
+	for p; do
+		for alt in ${p//|/ }; do
+			case $(dpkg-query -W -f '${Status}' "$alt" 2>/dev/null) in
+			"install ok installed") continue 2 ;;
+			esac
+		done
+		missing+=("${p%%|*}")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	command -v apt-get >/dev/null ||
+		die "this machine has no apt-get; install the equivalents of: ${missing[*]}"
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null ||
+			die "packages are missing; as root: apt-get install --no-install-recommends ${missing[*]}"
+		sudo=(sudo)
+	fi
+	say "These Debian packages are missing and will be installed${sudo:+ with sudo}: ${missing[*]}"
+	if is_interactive; then
+		read -r -p "Install them now? [Y/n] " answer
+		case $answer in
+		[nN]*) die "needed: apt-get install --no-install-recommends ${missing[*]}" ;;
+		esac
+	elif [ ${#sudo[@]} -gt 0 ]; then
+		sudo=(sudo -n)
+	fi
+	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends "${missing[@]}" >&2 ||
+		{ "${sudo[@]}" apt-get update >&2 &&
+		  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y --no-install-recommends "${missing[@]}" >&2; } ||
+		die "could not install; as root: apt-get update && apt-get install --no-install-recommends ${missing[*]}"
+}
+
+# What runs inside the guests comes from the host, so scenarios see the
+# same tools everywhere.
+guest_packages=(
+	bash coreutils grep sed gawk\|mawk findutils procps util-linux mount
+	hostname busybox-static kmod iproute2 iputils-ping wireguard-tools
+	wireguard-go nftables iptables conntrack iperf3 tcpdump ethtool ncat
+	netcat-openbsd
+)
+need_guest_packages() { need_packages "${guest_packages[@]}"; }
+need_qemu_packages() { need_packages qemu-system-x86 cpio xz-utils "${guest_packages[@]}"; }
+need_build_packages() {
+	need_packages make gcc-12\|gcc libc6-dev libelf-dev libssl-dev \
+		flex bison bc xz-utils bzip2 kmod perl-base
+}
+
+# --- downloads from the Debian archive ------------------------------------
+
+# apt_sources: "URI SUITE KEYRING" of each archive this system itself uses,
+# from one-line and deb822 files.
+apt_sources() {
+	local f
+	for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+		[ -r "$f" ] || continue
+		awk '
+			$1 != "deb" { next }
+			{
+				key = "-"
+				i = 2
+				if ($2 ~ /^\[/)
+					for (;; i++) {
+						o = $i
+						gsub(/[][]/, "", o)
+						if (o ~ /^signed-by=/)
+							key = substr(o, 11)
+						if ($i ~ /\]$/ || i > NF) {
+							i++
+							break
+						}
+					}
+				print $i, $(i + 1), key
+			}' "$f"
+	done
+	for f in /etc/apt/sources.list.d/*.sources; do
+		[ -r "$f" ] || continue
+		awk '
+			function flush(	i, j, n, m, u, s) {
+				if (on && types ~ /(^| )deb( |$)/) {
+					n = split(uris, u, " ")
+					m = split(suites, s, " ")
+					for (i = 1; i <= n; i++)
+						for (j = 1; j <= m; j++)
+							print u[i], s[j], key
+				}
+				types = uris = suites = field = ""
+				key = "-"
+				on = 1
+			}
+			BEGIN { flush() }
+			/^#/ { next }
+			/^[ \t]*$/ { flush(); next }
+			/^[^ \t]+:/ {
+				field = tolower($1)
+				sub(/^[^:]*:[ \t]*/, "")
+			}
+			field == "types:" { types = types " " $0 }
+			field == "uris:" { uris = uris " " $0 }
+			field == "suites:" { suites = suites " " $0 }
+			field == "signed-by:" && $1 ~ /^\// { key = $1 }
+			field == "enabled:" && tolower($1) ~ /^(no|false|0)$/ { on = 0 }
+			END { flush() }' "$f"
+	done
+}
+
+# apt_root RELEASE SUITE...: write the private apt configuration
+# apt/RELEASE and refresh its lists if they are old. "security" stands for
+# the release's security suite. Sets $apt_conf.
+apt_root() {
+	local release=$1 root=$vm_cache/apt/$1 main='' security='' key='' suite s
+	shift
+	command -v apt-get >/dev/null ||
+		die "kernels are fetched with apt-get, which this machine does not have"
+	while read -r uri suite k; do
+		case $uri in cdrom:*) continue ;; esac
+		case $suite in
+		*-security | */updates) : "${security:=$uri}" ;;
+		*-backports | *-updates | *-proposed*) ;;
+		stable | oldstable | oldoldstable | testing | unstable | sid | bullseye | bookworm | trixie | forky | duke)
+			: "${main:=$uri}"
+			[ "$k" = - ] || : "${key:=$k}"
+			;;
+		esac
+	done < <(apt_sources)
+	main=${ADIT_DEBIAN_MIRROR:-$main}
+	security=${ADIT_DEBIAN_SECURITY_MIRROR:-$security}
+	[ -n "$main" ] ||
+		die "no Debian archive in /etc/apt; set ADIT_DEBIAN_MIRROR to the address of one"
+	[ -r "$key" ] || key=/usr/share/keyrings/debian-archive-keyring.gpg
+	[ -r "$key" ] || die "no Debian archive key; as root: apt-get install debian-archive-keyring"
+	mkdir -p "$root/etc" "$root/state/lists/partial" "$root/cache/archives/partial" "$vm_cache/debs"
+	[ -f "$root/status" ] || : >"$root/status"
+	for s; do
+		case $s in
+		security)
+			[ -n "$security" ] || continue
+			echo "deb [arch=amd64 signed-by=$key] $security $release-security main"
+			;;
+		*) echo "deb [arch=amd64 signed-by=$key] $main $s main" ;;
+		esac
+	done >"$root/etc/sources.list.new"
+	# The system's own settings (proxies) stay, its hooks do not run.
+	cat >"$root/apt.conf" <<-END
+		#clear APT::Update;
+		#clear DPkg::Pre-Invoke;
+		#clear DPkg::Post-Invoke;
+		#clear DPkg::Pre-Install-Pkgs;
+		Dir::Etc::sourcelist "$root/etc/sources.list";
+		Dir::Etc::sourceparts "/dev/null";
+		Dir::Etc::preferences "/dev/null";
+		Dir::Etc::preferencesparts "/dev/null";
+		Dir::State "$root/state";
+		Dir::State::status "$root/status";
+		Dir::Cache "$root/cache";
+		APT::Architecture "amd64";
+		APT::Architectures "amd64";
+		APT::Sandbox::User "$(id -un)";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+	END
+	apt_conf=$root/apt.conf
+	if cmp -s "$root/etc/sources.list.new" "$root/etc/sources.list" &&
+	   [ -f "$root/updated" ] &&
+	   [ -n "$(find "$root/updated" -mtime "-$vm_lists_days")" ] &&
+	   [ "${vm_update:-0}" = 0 ]; then
+		rm -f "$root/etc/sources.list.new"
+		return
+	fi
+	mv -f "$root/etc/sources.list.new" "$root/etc/sources.list"
+	say "fetching the package lists of Debian $release"
+	if apt-get -c "$apt_conf" -qq update >&2; then
+		: >"$root/updated"
+	elif [ -f "$root/updated" ]; then
+		say "could not refresh the package lists; going on with those at hand"
+	else
+		die "could not fetch the package lists of Debian $release (is there a network?)"
+	fi
+}
+
+# apt_field PACKAGE FIELD: of the candidate version
+apt_field() {
+	apt-cache -c "$apt_conf" show --no-all-versions "$1" 2>/dev/null |
+		sed -n "s/^$2: //p" | head -n 1
+}
+
+# apt_dep PACKAGE REGEX: the first package in Depends that matches
+apt_dep() {
+	apt_field "$1" Depends | tr '|' ',' | tr ',' '\n' | sed 's/^ *//; s/[ (:].*//' |
+		grep -E -m1 "^$2\$"
+}
+
+deb_file() {
+	local v
+	v=$(apt_field "$1" Version)
+	echo "$vm_cache/debs/$1_${v//:/%3a}_$(apt_field "$1" Architecture).deb"
+}
+
+deb_good() {
+	[ -f "$1" ] && [ "$(sha256sum <"$1" | cut -d' ' -f1)" = "$2" ]
+}
+
+# resume_deb PACKAGE FILE: go on with what is there of FILE, if a tool can
+resume_deb() {
+	local uri
+	[ "$(stat -c %s "$2")" -lt "$(apt_field "$1" Size)" ] || return 1
+	uri=$(cd "$vm_cache" && apt-get -c "$apt_conf" --print-uris download "$1" 2>/dev/null |
+		sed -n "s/^'\(http[^']*\)'.*/\1/p" | head -n 1)
+	[ -n "$uri" ] || return 1
+	say "going on with $1"
+	if command -v curl >/dev/null; then
+		curl -fL -# -C - -o "$2" "$uri" >&2
+	elif command -v wget >/dev/null; then
+		wget -q --show-progress -c -O "$2" "$uri" >&2
+	else
+		return 1
+	fi
+}
+
+# fetch_debs PACKAGE...: into debs/, verified; says how much first
+fetch_debs() {
+	local p f sum todo=() bytes=0
+	for p; do
+		sum=$(apt_field "$p" SHA256)
+		[ -n "$sum" ] || die "the archive has no package $p"
+		deb_good "$(deb_file "$p")" "$sum" && continue
+		todo+=("$p")
+		bytes=$((bytes + $(apt_field "$p" Size)))
+	done
+	[ ${#todo[@]} -gt 0 ] || return 0
+	say "downloading $(mib "$bytes"): ${todo[*]}"
+	# "apt-get download" begins a broken-off file from its start
+	for p in "${todo[@]}"; do
+		f=$(deb_file "$p")
+		[ -s "$f" ] || continue
+		resume_deb "$p" "$f" || rm -f "$f"
+		deb_good "$f" "$(apt_field "$p" SHA256)" || rm -f "$f"
+	done
+	local rest=()
+	for p in "${todo[@]}"; do
+		[ -f "$(deb_file "$p")" ] || rest+=("$p")
+	done
+	todo=("${rest[@]}")
+	[ ${#todo[@]} -gt 0 ] || return 0
+	(cd "$vm_cache/debs" && apt-get -c "$apt_conf" download "${todo[@]}" >&2) ||
+		die "the download broke off; run this again to go on with it"
+	for p in "${todo[@]}"; do
+		f=$(deb_file "$p")
+		deb_good "$f" "$(apt_field "$p" SHA256)" ||
+			die "$f does not have the archive's checksum"
+	done
+}
+
+# --- debian-6.1 -------------------------------------------------------------
+
+# extract_vmlinux BZIMAGE: the ELF image within, as the boot protocol
+# (Documentation/arch/x86/boot.rst, payload_offset) says
+extract_vmlinux() {
+	local sects offset length magic un
+	u() { od -An -t "u$2" -j "$1" -N "$2" "$3" | tr -d ' '; }
+	sects=$(u $((0x1f1)) 1 "$1")
+	offset=$(u $((0x248)) 4 "$1")
+	length=$(u $((0x24c)) 4 "$1")
+	offset=$(((sects + 1) * 512 + offset))
+	magic=$(od -An -tx1 -j "$offset" -N 4 "$1" | tr -d ' ')
+	case $magic in
+	fd377a58) un='xz -dc' ;;
+	1f8b*) un='gzip -dc' ;;
+	28b52ffd) un='zstd -dc' ;;
+	02214c18) un='lz4 -dc' ;;
+	*) die "$1: unknown compression ($magic)" ;;
+	esac
+	command -v "${un%% *}" >/dev/null || die "needed to unpack the kernel: ${un%% *}"
+	# the last four bytes are the length, not part of the stream
+	tail -c +$((offset + 1)) "$1" | head -c $((length - 4)) | $un
+}
+
+prepare_debian() { # NAME RELEASE
+	local name=$1 release=$2 dir=$vm_cache/kernels/$1 image headers common kbuild key ver
+	need_packages kmod xz-utils
+	apt_root "$release" "$release" security
+	image=$(apt_dep linux-image-amd64 'linux-image-[0-9].*') ||
+		die "the archive's linux-image-amd64 of $release names no kernel"
+	headers=$(apt_dep linux-headers-amd64 'linux-headers-[0-9].*-amd64') ||
+		die "the archive's linux-headers-amd64 of $release names no headers"
+	common=$(apt_dep "$headers" 'linux-headers-.*-common') ||
+		die "$headers names no common headers"
+	kbuild=$(apt_dep "$headers" 'linux-kbuild-.*') ||
+		die "$headers names no kbuild package"
+	ver=${image#linux-image-}
+	key="$image $(apt_field "$image" Version) at $dir, layout 1"
+	if ! done_is "$dir/.done" "$key"; then
+		fetch_debs "$image" "$headers" "$common" "$kbuild"
+		say "unpacking $ver"
+		rm -rf "$dir"
+		mkdir -p "$dir/root" "$dir/headers"
+		dpkg-deb --fsys-tarfile "$(deb_file "$image")" |
+			tar -x -C "$dir/root" ./boot ./lib || die "cannot unpack $image"
+		for p in "$headers" "$common" "$kbuild"; do
+			dpkg-deb --fsys-tarfile "$(deb_file "$p")" |
+				tar -x -C "$dir/headers" || die "cannot unpack $p"
+		done
+		extract_vmlinux "$dir/root/boot/vmlinuz-$ver" >"$dir/vmlinux" ||
+			die "cannot unpack the kernel image of $image"
+		PATH=$PATH:/sbin:/usr/sbin depmod -b "$dir/root" "$ver" ||
+			die "depmod failed for $ver"
+		ln -s "headers/usr/src/$headers" "$dir/kdir"
+		sed -i "s,/usr/src/,$dir/headers/usr/src/,g" "$dir/kdir/Makefile"
+		echo "$ver" >"$dir/release"
+		done_set "$dir/.done" "$key"
+	fi
+}
+
+# --- uml-7.3 ----------------------------------------------------------------
+
+uml_cc() { command -v gcc-12 >/dev/null && echo gcc-12 || echo gcc; }
+
+prepare_uml() { # NAME RELEASE VERSION
+	local name=$1 release=$2 dir=$vm_cache/kernels/$1 pkg=linux-source-$3 src key ver cc opt
+	[ "$(uname -m)" = x86_64 ] || die "$name can be built on x86_64 only"
+	need_build_packages
+	apt_root "$release" "$release-backports"
+	ver=$(apt_field "$pkg" Version)
+	[ -n "$ver" ] || die "$release-backports has no $pkg any more"
+	src=$dir/$pkg
+	cc=$(uml_cc)
+	key="$pkg $ver, config $(sha256sum <"$vm_dir/$name.config" | cut -c1-16), $($cc -dumpfullversion), layout 1"
+	done_is "$dir/.done" "$key" && return
+	if ! done_is "$dir/.source" "$ver"; then
+		fetch_debs "$pkg"
+		say "unpacking the source of $pkg $ver"
+		rm -rf "$src" "$dir/unpack"
+		mkdir -p "$dir/unpack"
+		dpkg-deb --fsys-tarfile "$(deb_file "$pkg")" |
+			tar -xO --wildcards "*/$pkg.tar.xz" |
+			tar -xJ -C "$dir/unpack" || die "cannot unpack $pkg"
+		mv "$dir/unpack/$pkg" "$src"
+		rmdir "$dir/unpack"
+		done_set "$dir/.source" "$ver"
+	fi
+	rm -f "$dir/.done"
+	say "building the User Mode Linux kernel (13 minutes on one core; the log: $dir/build.log)"
+	{
+		make -C "$src" ARCH=um CC="$cc" defconfig &&
+		(cd "$src" && scripts/kconfig/merge_config.sh -m -O . .config "$vm_dir/$name.config") &&
+		make -C "$src" ARCH=um CC="$cc" olddefconfig
+	} >"$dir/config.log" 2>&1 || die "cannot configure $name: see $dir/config.log"
+	while read -r opt; do
+		grep -qxF "$opt" "$src/.config" || say "$name: this kernel did not take $opt"
+	done < <(grep -E '^CONFIG_' "$vm_dir/$name.config")
+	nice make -C "$src" ARCH=um CC="$cc" -j"$(nproc)" 2>&1 | tee "$dir/build.log" |
+		awk '{ n++ } n % 100 == 0 { printf "\r%d files built", n > "/dev/stderr" }
+		     END { printf "\r%d files built\n", n > "/dev/stderr" }'
+	[ "${PIPESTATUS[0]}" = 0 ] || die "the build of $name failed: see $dir/build.log"
+	rm -rf "$dir/root"
+	make -C "$src" ARCH=um CC="$cc" INSTALL_MOD_PATH="$dir/root" modules_install \
+		>>"$dir/build.log" 2>&1 || die "modules_install failed: see $dir/build.log"
+	make -s -C "$src" ARCH=um CC="$cc" kernelrelease >"$dir/release"
+	ln -f "$src/linux" "$dir/linux" 2>/dev/null || cp "$src/linux" "$dir/linux"
+	ln -sfn "$pkg" "$dir/kdir"
+	done_set "$dir/.done" "$key"
+}
+
+# --- any kernel ---------------------------------------------------------------
+
+kernel_kind() {
+	case $1 in
+	debian-6.1) echo qemu ;;
+	uml-7.3) echo uml ;;
+	*) return 1 ;;
+	esac
+}
+
+check_kernel() {
+	kernel_kind "$1" >/dev/null || die "unknown kernel \"$1\"; known: ${vm_kernels[*]}"
+}
+
+prepare_locked() {
+	case $1 in
+	debian-6.1) prepare_debian "$1" bookworm ;;
+	uml-7.3) prepare_uml "$1" trixie 7.3 ;;
+	esac
+}
+
+# prepare_kernel NAME: up to date
+prepare_kernel() {
+	check_kernel "$1"
+	with_lock "$1" prepare_locked "$1" || exit
+}
+
+# have_kernel NAME: as it is when it was made once, else made now
+have_kernel() {
+	check_kernel "$1"
+	[ -f "$vm_cache/kernels/$1/.done" ] || prepare_kernel "$1"
+}
+
+# --- the base file system of QEMU guests ---------------------------------------
+
+base_programs=(
+	bash sh
+	# coreutils
+	'[' b2sum base64 basename cat chmod chown cksum comm cp csplit cut date dd
+	df dirname du echo env expand expr false fmt fold head id install join ln ls
+	md5sum mkdir mkfifo mknod mktemp mv nice nl nohup nproc numfmt od paste
+	printenv printf pwd readlink realpath rm rmdir seq sha1sum sha256sum
+	shuf sleep sort split stat stdbuf stty sync tac tail tee test timeout touch tr
+	true truncate tty uname uniq unlink wc whoami yes
+	# text, files, processes
+	grep egrep sed awk find xargs cmp diff hexdump xxd jq bc
+	ps pgrep pkill kill free sysctl uptime watch pidof
+	# util-linux and friends
+	mount umount mountpoint findmnt unshare nsenter setsid dmesg flock hostname
+	taskset chrt lscpu script logger getopt prlimit setpriv rev column
+	# modules
+	kmod modprobe insmod rmmod lsmod modinfo depmod
+	# network
+	ip ss tc bridge nstat rtmon ping ping6 arping traceroute tracepath
+	wg wg-quick wireguard-go nft conntrack ethtool tcpdump iperf3 netperf netserver
+	iptables iptables-save iptables-restore ip6tables ip6tables-save
+	ip6tables-restore iptables-nft iptables-legacy ip6tables-nft ip6tables-legacy
+	nc nc.openbsd ncat socat getent openssl
+	strace perf gdb ltrace trace-cmd bpftrace
+)
+# Left out on purpose: anything big that no scenario needs.
+base_leave_out=' perf gdb ltrace bpftrace trace-cmd '
+
+base_module_dirs=(
+	net/netfilter net/ipv4 net/ipv6 net/sched net/bridge net/8021q net/core
+)
+base_modules=(
+	wireguard udp_tunnel ip6_udp_tunnel libchacha20poly1305 libcurve25519
+	libblake2s curve25519-x86_64 chacha-x86_64 poly1305-x86_64 blake2s-x86_64
+	libcurve25519-generic curve25519-generic chacha_generic
+	veth dummy ifb vrf bridge 8021q bonding tun macvlan ipvlan vxlan nlmon
+	virtio_pci virtio_net virtio_rng e1000 overlay af_packet_diag
+	inet_diag udp_diag tcp_diag raw_diag packet_diag unix_diag netlink_diag
+	nfnetlink nf_conntrack_netlink xt_mark xt_connmark xt_comment xt_addrtype
+	nf_tables nft_masq nft_nat nft_ct nft_chain_nat nft_fib_inet nft_compat
+)
+
+find_program() { PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin type -P "$1"; }
+
+# base_key: what the base depends on, in a few lines
+base_key() {
+	local p f
+	echo "layout 4 ${base_programs[*]} ${base_modules[*]} ${base_module_dirs[*]}"
+	cat "$vm_cache/kernels/$1/.done"
+	for p in "${base_programs[@]}"; do
+		case $base_leave_out in *" $p "*) continue ;; esac
+		f=$(find_program "$p") && echo "$f"
+	done
+}
+
+# base_image KERNEL: prints the path of its base cpio, made when absent.
+# Named by the hash of base_key; beside it lies the list of all host files
+# that went in with size and time: a change there makes it anew.
+base_image() {
+	local kernel=$1 key img
+	key=$(base_key "$kernel" | sha256sum | cut -c1-16)
+	img=$vm_cache/base/$kernel-$key.cpio
+	if [ ! -f "$img" ] || ! base_fresh "$img"; then
+		with_lock "base-$kernel" base_make "$kernel" "$img" || exit
+	fi
+	echo "$img"
+}
+
+base_fresh() {
+	[ -f "$1.inputs" ] &&
+	cut -d' ' -f1 "$1.inputs" | xargs -d '\n' stat -Lc '%n %s %Y' 2>/dev/null |
+		cmp -s - "$1.inputs"
+}
+
+base_make() { # KERNEL IMAGE
+	local kernel=$1 img=$2 kdir=$vm_cache/kernels/$1 tmp ver p f d lib progs=() m
+	[ -f "$img" ] && base_fresh "$img" && return
+	need_qemu_packages
+	say "making the base file system for $kernel"
+	ver=$(cat "$kdir/release")
+	tmp=$vm_cache/base/.tmp-$kernel
+	rm -rf "$tmp"
+	mkdir -p "$tmp"/{usr/{bin,sbin,lib,lib64},bbin,etc,dev,proc,sys,run,tmp,root,var/lib,adit}
+	ln -s usr/bin "$tmp/bin"
+	ln -s usr/sbin "$tmp/sbin"
+	ln -s usr/lib "$tmp/lib"
+	ln -s usr/lib64 "$tmp/lib64"
+	ln -s ../run "$tmp/var/run"
+	cp "$(find_program busybox)" "$tmp/bbin/busybox"
+	for p in $("$tmp/bbin/busybox" --list); do
+		[ -e "$tmp/bbin/$p" ] || ln -s busybox "$tmp/bbin/$p"
+	done
+	for p in "${base_programs[@]}"; do
+		case $base_leave_out in *" $p "*) continue ;; esac
+		f=$(find_program "$p") || continue
+		progs+=("$f")
+		case $f in
+		*/sbin/*) d=$tmp/usr/sbin ;;
+		*) d=$tmp/usr/bin ;;
+		esac
+		cp -L "$f" "$d/$p"
+	done
+	# libraries, also those that iptables loads by itself
+	while read -r lib; do
+		progs+=("$lib")
+	done < <(find /usr/lib/x86_64-linux-gnu/xtables -name '*.so' 2>/dev/null)
+	for lib in "${progs[@]}"; do
+		case $lib in */xtables/*.so) install -D "$lib" "$tmp/${lib#/}" ;; esac
+	done
+	while read -r lib; do
+		progs+=("$lib")
+		f=$tmp/usr/${lib#/}
+		f=${f/usr\/usr/usr}
+		mkdir -p "${f%/*}"
+		cp -L "$lib" "$f"
+	done < <(ldd "${progs[@]}" 2>/dev/null |
+		sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[ \t]*\(\/[^ :]*ld-linux[^ ]*\) .*/\1/p' | sort -u)
+	# modules
+	mkdir -p "$tmp/usr/lib/modules/$ver"
+	{
+		for m in "${base_module_dirs[@]}"; do
+			find "$kdir/root/lib/modules/$ver/kernel/$m" -name '*.ko*' 2>/dev/null
+		done | sed 's,.*/,,; s,\.ko.*,,'
+		printf '%s\n' "${base_modules[@]}"
+	} | sort -u | while read -r m; do
+		PATH=$PATH:/sbin:/usr/sbin modprobe -S "$ver" -d "$kdir/root" --show-depends "$m" 2>/dev/null
+	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r f; do
+		f=${f#"$kdir"/root/lib/modules/"$ver"/}
+		install -D -m 644 "$kdir/root/lib/modules/$ver/$f" "$tmp/usr/lib/modules/$ver/$f"
+	done
+	cp "$kdir/root/lib/modules/$ver/"modules.{order,builtin*} "$tmp/usr/lib/modules/$ver/"
+	PATH=$PATH:/sbin:/usr/sbin depmod -b "$tmp" "$ver" || die "depmod failed"
+	# /etc
+	cp /etc/protocols /etc/services "$tmp/etc/" 2>/dev/null
+	cp -r /etc/iproute2 /usr/share/iproute2 "$tmp/etc/" 2>/dev/null
+	mkdir -p "$tmp/usr/share"
+	[ ! -d /usr/share/iproute2 ] || cp -r /usr/share/iproute2 "$tmp/usr/share/"
+	cp /etc/ethertypes "$tmp/etc/" 2>/dev/null
+	printf 'root:x:0:0:root:/root:/bin/bash\nnobody:x:65534:65534::/:/bin/false\ntcpdump:x:100:100::/:/bin/false\n' >"$tmp/etc/passwd"
+	printf 'root:x:0:\nnogroup:x:65534:\ntcpdump:x:100:\n' >"$tmp/etc/group"
+	cat >"$tmp/kvm-trial" <<-'END'
+		#!/bbin/busybox sh
+		/bbin/busybox mount -t devtmpfs devtmpfs /dev
+		echo adit-kvm-trial-passed >/dev/ttyS0
+		/bbin/busybox sleep 1
+		/bbin/busybox poweroff -f
+	END
+	chmod 755 "$tmp/kvm-trial"
+	(cd "$tmp" && find . | cpio --quiet -o -H newc -R 0:0) >"$img.tmp" || die "cpio failed"
+	rm -f "$vm_cache/base/$kernel-"*.cpio "$vm_cache/base/$kernel-"*.inputs
+	printf '%s\n' "${progs[@]}" | sort -u | xargs -d '\n' stat -Lc '%n %s %Y' >"$img.inputs"
+	mv "$img.tmp" "$img"
+	rm -rf "$tmp"
+}
+
+# --- KVM or TCG ----------------------------------------------------------------
+
+# have_kvm KERNEL BASE: does a guest really run under KVM here? Tried once a
+# boot of this machine, with the guest ended after ten seconds.
+have_kvm() {
+	local mark out pid i
+	[ -c /dev/kvm ] && [ -w /dev/kvm ] || return 1
+	mark=$vm_cache/kvm-$(cat /proc/sys/kernel/random/boot_id)-$(id -u)
+	if [ ! -f "$mark" ]; then
+		rm -f "$vm_cache"/kvm-*
+		out=$(mktemp)
+		{
+			qemu-system-x86_64 -M q35 -accel kvm -cpu max -m 512M -nodefaults \
+				-display none -no-reboot -kernel "$vm_cache/kernels/$1/vmlinux" \
+				-initrd "$2" -append "console=ttyS0 panic=-1 quiet rdinit=/kvm-trial" \
+				-serial "file:$out" </dev/null >/dev/null &
+			pid=$!
+			for ((i = 0; i < 100; i++)); do
+				kill -0 "$pid" || break
+				grep -q adit-kvm-trial-passed "$out" && break
+				sleep 0.1
+			done
+			kill -9 "$pid"
+			wait "$pid"
+		} 2>/dev/null
+		if grep -q adit-kvm-trial-passed "$out"; then
+			echo yes >"$mark"
+		else
+			echo no >"$mark"
+			say "/dev/kvm is there, but a trial guest did not start on it: using emulation"
+		fi
+		rm -f "$out"
+	fi
+	[ "$(cat "$mark")" = yes ]
+}
