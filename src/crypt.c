@@ -42,6 +42,7 @@ void wg_order_init(struct wg_order *order)
 	INIT_LIST_HEAD(&order->batches);
 	order->packets = 0;
 	order->bytes = 0;
+	order->home = 0;
 	atomic_set(&order->kicks, 0);
 }
 
@@ -93,6 +94,8 @@ bool wg_order_append(struct wg_order *order, struct wg_batch *batch)
 
 	lockdep_assert_held(&order->lock);
 	idle = list_empty(&order->batches) && !atomic_read(&order->kicks);
+	if (idle)
+		WRITE_ONCE(order->home, smp_processor_id());
 	list_add_tail(&batch->order, &order->batches);
 	order->packets += batch->count;
 	order->bytes += batch->bytes;
@@ -134,21 +137,25 @@ static void deliver(struct wg_batch *batch)
 	this_cpu_write(workers->depth, saved);
 }
 
-static void hand_over(struct wg_batch *batch)
+static void hand_to(int cpu, struct wg_batch *batch)
 {
-	struct worker *w;
-	int cpu;
+	struct worker *w = per_cpu_ptr(workers, cpu);
 
-	cpu = cpumask_next(atomic_read(&next_cpu), cpu_online_mask);
-	if (cpu >= nr_cpu_ids)
-		cpu = cpumask_first(cpu_online_mask);
-	atomic_set(&next_cpu, cpu);
-
-	w = per_cpu_ptr(workers, cpu);
 	spin_lock(&w->lock);
 	list_add_tail(&batch->work, &w->todo);
 	spin_unlock(&w->lock);
 	queue_work_on(cpu, crypt_wq, &w->work);
+}
+
+/* To the CPUs in turn. A lost race for the turn only repeats one. */
+static void hand_over(struct wg_batch *batch)
+{
+	int cpu = cpumask_next(atomic_read(&next_cpu), cpu_online_mask);
+
+	if (cpu >= nr_cpu_ids)
+		cpu = cpumask_first(cpu_online_mask);
+	atomic_set(&next_cpu, cpu);
+	hand_to(cpu, batch);
 }
 
 /* Takes the first batch out if it is done, else returns NULL. */
@@ -190,7 +197,7 @@ static void drain_held(struct wg_order *order)
 				order->packets += batch->count;
 				order->bytes += batch->bytes;
 				spin_unlock(&order->lock);
-				hand_over(batch);
+				hand_to(smp_processor_id(), batch);
 				return;
 			}
 			deliver(batch);
@@ -199,19 +206,52 @@ static void drain_held(struct wg_order *order)
 	} while (atomic_sub_return(seen, &order->kicks));
 }
 
-static void drain(struct wg_order *order)
+/* The first batch if it is done; it stays. The caller holds the kicks. */
+static struct wg_batch *peek_done(struct wg_order *order)
 {
-	if (atomic_inc_return(&order->kicks) == 1)
-		drain_held(order);
+	struct wg_batch *batch;
+
+	spin_lock(&order->lock);
+	batch = list_first_entry_or_null(&order->batches, struct wg_batch,
+					 order);
+	/* pairs with the release in process() */
+	if (batch && !smp_load_acquire(&batch->done))
+		batch = NULL;
+	spin_unlock(&order->lock);
+	return batch;
+}
+
+/*
+ * A batch is done: deliver, unless somebody is at it. What is sent goes out
+ * by the order's home CPU: the outer device has a queue for each CPU, and
+ * would mix up what two of them send. The kicks travel there with the first
+ * batch, which only their holder takes out and frees.
+ */
+static void drain(struct wg_order *order, bool tx)
+{
+	int home = READ_ONCE(order->home);
+	struct wg_batch *batch;
+
+	if (atomic_inc_return(&order->kicks) != 1)
+		return;
+	if (tx && home != smp_processor_id() && cpu_online(home)) {
+		batch = peek_done(order);
+		if (batch) {
+			hand_to(home, batch);
+			return;
+		}
+	}
+	drain_held(order);
 }
 
 static void process_and_drain(struct wg_order *order, struct wg_batch *batch)
 {
 	/* whoever delivers the batch drops its reference to the peer */
 	struct wg_peer *peer = wg_peer_get(batch->peer);
+	bool tx = batch->tx;
 
 	process(batch);
-	drain(order);
+	drain(order, tx);
 	wg_peer_put(peer);
 }
 

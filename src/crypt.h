@@ -80,6 +80,8 @@ struct wg_batch {
  * @batches: in order; only the first may be delivered, once it is done
  * @packets: in flight
  * @bytes: in flight
+ * @home: the CPU that delivers what is sent, so that one CPU's queues keep
+ *	its order; set when the order was idle
  * @kicks: whoever raises it from zero delivers, until it is zero again
  */
 struct wg_order {
@@ -87,6 +89,7 @@ struct wg_order {
 	struct list_head batches;
 	unsigned int packets;
 	unsigned int bytes;
+	int home;
 	atomic_t kicks;
 };
 
