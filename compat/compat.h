@@ -13,6 +13,7 @@
 #include "net.h"
 #include "netdev.h"
 #include "sched.h"
+#include "skb.h"
 #include "slab.h"
 #include "udp_tunnel.h"
 

@@ -54,9 +54,14 @@ struct wg_batch *wg_batch_create(struct wg_peer *peer, struct sk_buff *skbs,
 
 	if (unlikely(!batch))
 		return NULL;
+	/* found under RCU, the peer may be on its way out */
+	if (unlikely(!kref_get_unless_zero(&peer->ref))) {
+		kmem_cache_free(batch_cache, batch);
+		return NULL;
+	}
 	INIT_LIST_HEAD(&batch->order);
 	INIT_LIST_HEAD(&batch->work);
-	batch->peer = wg_peer_get(peer);
+	batch->peer = peer;
 	batch->session = NULL;
 	batch->skbs = skbs;
 	batch->count = 0;

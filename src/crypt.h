@@ -101,7 +101,7 @@ void wg_order_init(struct wg_order *order);
 
 /**
  * wg_batch_create() - a batch of packets
- * @peer: whose; a reference is taken
+ * @peer: whose, valid under RCU; a reference is taken
  * @skbs: linked by skb->next; the batch owns them on success only
  * @tx: transmit
  *

@@ -30,6 +30,13 @@
 static DEFINE_MUTEX(wg_devices_lock);
 static LIST_HEAD(wg_devices);	/* under wg_devices_lock */
 
+void wg_device_changed(struct wg_device *wg)
+{
+	static atomic64_t generations = ATOMIC64_INIT(0);
+
+	wg->generation = atomic64_inc_return(&generations);
+}
+
 void wg_device_get(struct wg_device *wg)
 {
 	refcount_inc(&wg->users);
@@ -169,6 +176,7 @@ static int netdev_init(struct net_device *dev)
 	INIT_LIST_HEAD(&wg->devices);
 	xa_init(&wg->peers);
 	wg->next_peer_id = 1;
+	wg_device_changed(wg);
 	wg_allowedips_init(&wg->allowedips, &wg->lock);
 	refcount_set(&wg->users, 1);
 	init_completion(&wg->unused);

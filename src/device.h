@@ -78,7 +78,8 @@ struct wg_napi {
  * @fwmark: mark of outer packets; written under @lock, READ_ONCE
  * @up: the interface is up; under @lock
  * @dying: no configuration any more; under @lock
- * @generation: counts SETs, under @lock
+ * @generation: of the configuration, differs from that of every earlier one
+ *	of any device; under @lock
  * @next_peer_id: of the next peer to be created, under @lock
  * @n_peers: in the configuration, under @lock
  * @peers: id → peer in order of creation; written under @lock
@@ -110,7 +111,7 @@ struct wg_device {
 	u32 fwmark;
 	bool up;
 	bool dying;
-	u32 generation;
+	u64 generation;
 	u32 next_peer_id;
 	u32 n_peers;
 	struct xarray peers;
@@ -153,6 +154,9 @@ int wg_device_set_key(struct wg_device *wg, const u8 priv[WG_KEY_LEN]);
  * Return: whether it is.
  */
 bool wg_device_is(const struct net_device *dev);
+
+/* A new @generation; the caller holds the device's lock. */
+void wg_device_changed(struct wg_device *wg);
 
 /* One reference for each peer that lives, see @users. */
 void wg_device_get(struct wg_device *wg);

@@ -130,8 +130,13 @@ bool wg_endpoint_set(struct wg_peer *peer, const struct wg_endpoint *ep)
 	if (!new)
 		goto out;
 	spin_lock(&peer->endpoint_lock);
-	moved = !old || !same_remote(old, ep);
-	replace(peer, new);
+	if (unlikely(READ_ONCE(peer->dead))) {
+		/* what is set from here on nobody would clear */
+		kfree(new);
+	} else {
+		moved = !old || !same_remote(old, ep);
+		replace(peer, new);
+	}
 	spin_unlock(&peer->endpoint_lock);
 out:
 	rcu_read_unlock_bh();

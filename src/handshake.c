@@ -512,9 +512,9 @@ void wg_handshake_want(struct wg_peer *peer, bool retry)
 	if (!wg_timers_may_handshake(&peer->timers, jiffies))
 		return;
 	spin_lock_bh(&wg->wanted_lock);
-	if (list_empty(&peer->wanted)) {
+	/* a sender has found the peer under RCU; it may be on its way out */
+	if (list_empty(&peer->wanted) && kref_get_unless_zero(&peer->ref)) {
 		list_add_tail(&peer->wanted, &wg->wanted);
-		wg_peer_get(peer);
 		peer->wanted_retry = retry;
 		queue_work(handshake_wq, &wg->handshake_work);
 	}

@@ -20,7 +20,7 @@ void wg_handshake_receive(struct wg_device *wg, struct sk_buff *skb);
 
 /**
  * wg_handshake_want() - have an initiation sent
- * @peer: the peer
+ * @peer: the peer, valid under RCU or by a reference
  * @retry: rule 2: it is a retry, else the count of attempts starts anew
  *
  * Softirq or process context. Rule 1 limits how often one goes out.

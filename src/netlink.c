@@ -64,7 +64,7 @@ static void release_device(struct wg_device *wg, netdevice_tracker *tracker)
  */
 struct dump {
 	u32 ifindex;		/* device that was found first */
-	u32 generation;		/* of its configuration, at the last message */
+	u64 generation;		/* of its configuration, at the last message */
 	u32 peer;		/* next peer's id, 1 at the start */
 	u32 prefixes;		/* of that peer, already sent */
 	struct wg_aip_node *pos;	/* last of them, while @generation holds */
@@ -293,7 +293,7 @@ static int dump_device(struct sk_buff *skb, struct netlink_callback *cb)
 	if (!d->started)
 		d->peer = 1;
 	/* the core compares this with the first message's */
-	cb->seq = wg->generation + 1 ?: 1;
+	cb->seq = (u32)wg->generation ?: 1;
 	d->generation = wg->generation;
 	d->ifindex = wg->dev->ifindex;
 
@@ -610,7 +610,7 @@ static int apply(struct wg_device *wg, struct sk_buff *skb,
 		if (err)
 			return err;
 	}
-	wg->generation++;
+	wg_device_changed(wg);
 
 	if (attrs[WGDEVICE_A_FWMARK]) {
 		WRITE_ONCE(wg->fwmark, nla_get_u32(attrs[WGDEVICE_A_FWMARK]));

@@ -201,8 +201,8 @@ static struct sk_buff *make_private(struct sk_buff *skb, unsigned int tail)
 		kfree_skb(skb);
 		return NULL;
 	}
-	if (skb->sk && skb->destructor && sk_is_tcp(skb->sk) &&
-	    sk_fullsock(skb->sk)) {
+	if (skb->sk && is_skb_wmem(skb) && sk_fullsock(skb->sk) &&
+	    sk_is_tcp(skb->sk)) {
 		refcount_t *wmem = &skb->sk->sk_wmem_alloc;
 		int delta = copy->truesize - skb->truesize;
 
