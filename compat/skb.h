@@ -13,13 +13,16 @@
  */
 static inline bool is_skb_wmem(const struct sk_buff *skb)
 {
-	return skb->destructor == sock_wfree ||
-	       (skb->destructor && skb->destructor != sock_edemux &&
-		skb->destructor != sock_efree && skb->destructor != sock_rfree
+	if (skb->destructor == sock_wfree)
+		return true;
+	if (!skb->destructor || skb->destructor == sock_edemux ||
+	    skb->destructor == sock_efree || skb->destructor == sock_rfree)
+		return false;
 #ifdef CONFIG_INET
-		&& skb->destructor != sock_pfree
+	if (skb->destructor == sock_pfree)
+		return false;
 #endif
-		&& sk_fullsock(skb->sk) && sk_is_tcp(skb->sk));
+	return sk_fullsock(skb->sk) && sk_is_tcp(skb->sk);
 }
 #endif
 

@@ -22,12 +22,14 @@
  * @lock: protects @todo
  * @todo: batches to be done, or done ones whose order wants draining
  * @work: does them
- * @depth: tunnels around what this CPU is sending; by this CPU, BH off
+ * @sender: the task in whose context this CPU is sending; by this CPU, BH off
+ * @depth: tunnels around what it is sending
  */
 struct worker {
 	spinlock_t lock;	/* protects @todo */
 	struct list_head todo;
 	struct work_struct work;
+	const struct task_struct *sender;
 	unsigned int depth;
 };
 
@@ -109,7 +111,9 @@ bool wg_order_append(struct wg_order *order, struct wg_batch *batch)
 
 unsigned int wg_crypt_depth(void)
 {
-	return this_cpu_read(workers->depth);
+	const struct worker *w = this_cpu_ptr(workers);
+
+	return READ_ONCE(w->sender) == current ? READ_ONCE(w->depth) : 0;
 }
 
 static struct wg_order *order_of(struct wg_batch *batch)
@@ -129,17 +133,25 @@ static void process(struct wg_batch *batch)
 
 static void deliver(struct wg_batch *batch)
 {
-	unsigned int saved;
+	struct worker *w;
+	unsigned int outer;
 
 	if (!batch->tx) {
 		wg_rx_deliver(batch);
 		return;
 	}
-	/* what the outer device is given may come back in as another tunnel's */
-	saved = this_cpu_read(workers->depth);
-	this_cpu_write(workers->depth, batch->depth + 1);
+	/*
+	 * What the outer device is given may come back in as another tunnel's.
+	 * On PREEMPT_RT another task may send on this CPU meanwhile: then one of
+	 * the two takes itself for less deep than it is, and nothing lasts.
+	 */
+	w = this_cpu_ptr(workers);
+	outer = wg_crypt_depth();
+	WRITE_ONCE(w->depth, batch->depth + 1);
+	WRITE_ONCE(w->sender, current);
 	wg_tx_deliver(batch);
-	this_cpu_write(workers->depth, saved);
+	WRITE_ONCE(w->depth, outer);
+	WRITE_ONCE(w->sender, outer ? current : NULL);
 }
 
 static void hand_to(int cpu, struct wg_batch *batch)
@@ -318,7 +330,6 @@ int wg_crypt_module_init(void)
 		spin_lock_init(&w->lock);
 		INIT_LIST_HEAD(&w->todo);
 		INIT_WORK(&w->work, do_work);
-		w->depth = 0;
 	}
 	return 0;
 }

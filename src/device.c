@@ -134,8 +134,12 @@ static int netdev_open(struct net_device *dev)
 	err = wg_socket_open(wg, wg->port);
 	if (err)
 		goto out;
-	for (i = 0; i < wg->n_napis; i++)
+	/* what came in the last moment before it went down */
+	wg_handshake_forget(wg);
+	for (i = 0; i < wg->n_napis; i++) {
+		skb_queue_purge(&wg->napis[i].queue);
 		napi_enable(&wg->napis[i].napi);
+	}
 	wg->up = true;
 	xa_for_each(&wg->peers, id, peer)
 		wg_peer_start(peer);
@@ -214,7 +218,8 @@ err_free_napis:
  * 3. Sockets are closed (netdev_stop() did that, unless it never was up), peers
  *    removed; so no packet and no timer begins anything.
  * 4. The handshake worker ends; what is queued for it is dropped.
- * 5. The last batch in flight, session and peer let go of the device.
+ * 5. The last batch in flight, session and peer let go of the device. One of
+ *    them may have woken the worker once more.
  * 6. Now nothing uses what is freed here; the stack frees the netdev itself.
  */
 static void netdev_uninit(struct net_device *dev)
@@ -244,6 +249,7 @@ static void netdev_uninit(struct net_device *dev)
 	/* 5 */
 	wg_device_put(wg);
 	wait_for_completion(&wg->unused);
+	cancel_work_sync(&wg->handshake_work);
 
 	/* 6 */
 	for (i = 0; i < wg->n_napis; i++) {
@@ -258,7 +264,7 @@ static void netdev_uninit(struct net_device *dev)
 		call_rcu(&identity->rcu, identity_free_rcu);
 	RCU_INIT_POINTER(wg->identity, NULL);
 	memzero_explicit(wg->cookie_secret, sizeof(wg->cookie_secret));
-	mutex_destroy(&wg->lock);
+	/* @lock stays: who has found the netdev may still come, and sees @dying */
 }
 
 static const struct net_device_ops netdev_ops = {

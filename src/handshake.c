@@ -24,6 +24,9 @@
 #include "socket.h"
 #include "tx.h"
 
+/* Messages in each direction that one run of the worker takes. */
+#define MAX_ROUNDS	256
+
 /* The 1/50 s between initiations of a peer that are accepted. */
 #define INITIATION_GAP_NS	(WG_NS_PER_SEC / 50)
 
@@ -79,7 +82,7 @@ static void static_static(struct wg_peer *peer, u8 ss[WG_KEY_LEN],
 	if (!wg_dh(ss, identity->key.priv, peer->pub))
 		memset(ss, 0, WG_KEY_LEN);
 	spin_lock_bh(&peer->lock);
-	if (!peer->dead) {
+	if (!peer->dead && identity_is(peer->wg, identity)) {
 		memcpy(peer->ss, ss, WG_KEY_LEN);
 		peer->ss_generation = identity->generation;
 	}
@@ -99,11 +102,16 @@ static void sent(struct wg_peer *peer, bool initiation)
 						   initiation, wg_jitter()));
 }
 
-/* May a session or a handshake of this peer begin? Caller must hold its lock. */
-static bool may_commit(struct wg_peer *peer, const struct wg_identity *identity)
+/*
+ * May a session or a handshake of this peer begin, of which the work began at
+ * @attempt? Caller must hold its lock.
+ */
+static bool may_commit(struct wg_peer *peer, const struct wg_identity *identity,
+		       u32 attempt)
 {
 	lockdep_assert_held(&peer->lock);
-	return !peer->dead && peer->running && identity_is(peer->wg, identity);
+	return peer->attempt == attempt && !peer->dead && peer->running &&
+	       identity_is(peer->wg, identity);
 }
 
 static void send_initiation(struct wg_peer *peer, bool retry)
@@ -118,6 +126,7 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	struct wg_noise noise;
 	u8 ss[WG_KEY_LEN];
 	bool ok = false;
+	u32 attempt;
 
 	if (READ_ONCE(peer->dead) || !READ_ONCE(peer->running) ||
 	    !wg_timers_may_handshake(&peer->timers, jiffies) ||
@@ -127,9 +136,14 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	if (retry)
 		wg_endpoint_forget_source(peer);
 
+	/* before anything is drawn that a copy of this machine would have too */
+	spin_lock_bh(&peer->lock);
+	attempt = peer->attempt;
+	spin_unlock_bh(&peer->lock);
+
 	index = wg_index_create(wg, peer);
 	if (!index)
-		goto out;
+		goto limit;
 	static_static(peer, ss, &identity);
 	get_random_bytes(ephemeral, sizeof(ephemeral));
 	ktime_get_real_ts64(&now);
@@ -137,11 +151,11 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	if (!wg_noise_create_initiation(&noise, &msg, &identity.key, peer->pub,
 					ss, ephemeral, stamp, index->id)) {
 		wg_index_release(wg, index);
-		goto out;
+		goto limit;
 	}
 
 	spin_lock_bh(&peer->lock);
-	if (may_commit(peer, &identity)) {
+	if (may_commit(peer, &identity, attempt)) {
 		wg_peer_clear_handshake(peer);
 		peer->noise = noise;
 		peer->index = index;
@@ -158,6 +172,9 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 			    peer->id);
 	sent(peer, true);
 	wg_socket_send_handshake(peer, &msg, sizeof(msg));
+	goto out;
+limit:
+	wg_timers_limit(&peer->timers, jiffies);
 out:
 	memzero_explicit(&noise, sizeof(noise));
 	memzero_explicit(&identity, sizeof(identity));
@@ -207,11 +224,13 @@ static void respond(struct wg_peer *peer, struct wg_noise *noise,
 	struct wg_index *index;
 	u8 psk[WG_KEY_LEN];
 	bool ok = false;
+	u32 attempt;
 
 	index = wg_index_create(wg, peer);
 	if (!index)
 		return;
 	spin_lock_bh(&peer->lock);
+	attempt = peer->attempt;
 	memcpy(psk, peer->psk, sizeof(psk));
 	spin_unlock_bh(&peer->lock);
 
@@ -219,7 +238,7 @@ static void respond(struct wg_peer *peer, struct wg_noise *noise,
 	if (wg_noise_create_response(noise, &msg, &keys, peer->pub, psk,
 				     ephemeral, index->id, remote_index)) {
 		spin_lock_bh(&peer->lock);
-		if (may_commit(peer, identity)) {
+		if (may_commit(peer, identity, attempt)) {
 			/* one slot: this ends what we had begun ourselves */
 			wg_peer_clear_handshake(peer);
 			ok = !wg_session_begin(peer, &keys, index,
@@ -290,12 +309,12 @@ static struct wg_peer *peer_of_index(struct wg_device *wg, __le32 id,
 	struct wg_peer *peer = NULL;
 	struct wg_index *index;
 
-	rcu_read_lock_bh();
+	rcu_read_lock();
 	index = wg_index_find(wg, id);
 	if (index && !(handshake && rcu_access_pointer(index->session)) &&
 	    kref_get_unless_zero(&index->peer->ref))
 		peer = index->peer;
-	rcu_read_unlock_bh();
+	rcu_read_unlock();
 	return peer;
 }
 
@@ -329,8 +348,7 @@ static void receive_response(struct wg_device *wg, struct sk_buff *skb,
 	if (ok) {
 		spin_lock_bh(&peer->lock);
 		/* a newer initiation makes this response a stale one */
-		ok = peer->index && peer->attempt == attempt &&
-		     may_commit(peer, identity) &&
+		ok = peer->index && may_commit(peer, identity, attempt) &&
 		     !wg_session_begin(peer, &keys, peer->index,
 				       le32_to_cpu(msg->sender), true);
 		if (ok) {
@@ -540,6 +558,7 @@ void wg_handshake_work(struct work_struct *work)
 {
 	struct wg_device *wg = container_of(work, struct wg_device,
 					    handshake_work);
+	unsigned int rounds = 0;
 	struct wg_peer *peer;
 	struct sk_buff *skb;
 	bool retry;
@@ -555,6 +574,11 @@ void wg_handshake_work(struct work_struct *work)
 		if (skb)
 			process(wg, skb);
 		cond_resched();
+		if (++rounds == MAX_ROUNDS && (peer || skb)) {
+			/* a flood must not keep the machine from sleeping */
+			queue_work(handshake_wq, work);
+			break;
+		}
 	} while (peer || skb);
 }
 

@@ -101,7 +101,7 @@ void wg_index_release(struct wg_device *wg, struct wg_index *index);
  * @wg: the device
  * @id: from a packet, little endian
  *
- * The caller is in an RCU section or has BH off.
+ * Under rcu_read_lock().
  *
  * Return: the index, valid within that section, or NULL.
  */

@@ -643,6 +643,25 @@ static int apply(struct wg_device *wg, struct sk_buff *skb,
 	return 0;
 }
 
+/* The request holds keys, and its memory goes back to the allocator. */
+static void wipe_keys(struct nlattr **attrs)
+{
+	struct nlattr *attr = attrs[WGDEVICE_A_PRIVATE_KEY];
+	int rem;
+
+	if (attr)
+		memzero_explicit(nla_data(attr), nla_len(attr));
+	if (!attrs[WGDEVICE_A_PEERS])
+		return;
+	nla_for_each_nested(attr, attrs[WGDEVICE_A_PEERS], rem) {
+		struct nlattr *psk = nla_find(nla_data(attr), nla_len(attr),
+					      WGPEER_A_PRESHARED_KEY);
+
+		if (psk)
+			memzero_explicit(nla_data(psk), nla_len(psk));
+	}
+}
+
 static int set_device(struct sk_buff *skb, struct genl_info *info)
 {
 	netdevice_tracker tracker;
@@ -651,8 +670,10 @@ static int set_device(struct sk_buff *skb, struct genl_info *info)
 
 	wg = find_device(genl_info_net(info), info->attrs, info->extack,
 			 &tracker);
-	if (IS_ERR(wg))
-		return PTR_ERR(wg);
+	if (IS_ERR(wg)) {
+		err = PTR_ERR(wg);
+		goto wipe;
+	}
 	err = validate(info);
 	if (err)
 		goto out;
@@ -662,10 +683,8 @@ static int set_device(struct sk_buff *skb, struct genl_info *info)
 	mutex_unlock(&wg->lock);
 out:
 	release_device(wg, &tracker);
-	/* the request holds keys, and its memory goes back to the allocator */
-	if (info->attrs[WGDEVICE_A_PRIVATE_KEY])
-		memzero_explicit(nla_data(info->attrs[WGDEVICE_A_PRIVATE_KEY]),
-				 nla_len(info->attrs[WGDEVICE_A_PRIVATE_KEY]));
+wipe:
+	wipe_keys(info->attrs);
 	return err;
 }
 

@@ -120,6 +120,7 @@ struct wg_peer *wg_peer_create(struct wg_device *wg, const u8 pub[WG_KEY_LEN],
 err_erase:
 	xa_erase(&wg->peers, peer->id);
 err_free:
+	memzero_explicit(peer, sizeof(*peer));
 	kmem_cache_free(peer_cache, peer);
 	return ERR_PTR(-ENOMEM);
 }
@@ -158,6 +159,9 @@ void wg_peer_clear_handshake(struct wg_peer *peer)
 void wg_peer_start(struct wg_peer *peer)
 {
 	lockdep_assert_held(&peer->wg->lock);
+	/* the handshake worker may have been at it while it went down */
+	wg_timers_stop(&peer->timers);
+	wg_timers_reset_limit(&peer->timers);
 	WRITE_ONCE(peer->running, true);
 	wg_tx_flush_staged(peer);
 	if (READ_ONCE(peer->timers.interval))

@@ -102,13 +102,20 @@ static void unlink_chain(struct wg_ratelimit *rl, u32 link)
 	*pos = e->chain;
 }
 
+/* Who waited for the lock may have read the clock before others did. */
+static u64 not_before(u64 now, u64 seen)
+{
+	return (s64)(now - seen) < 0 ? seen : now;
+}
+
 /* Returns a link to a free entry, or 0. Caller must hold the lock. */
 static u32 take_entry(struct wg_ratelimit *rl, u64 now)
 {
 	u32 link = rl->oldest;
 
 	lockdep_assert_held(&rl->lock);
-	if (link && now - entry_at(rl, link)->seen >= WG_RATELIMIT_IDLE_NS) {
+	if (link && not_before(now, entry_at(rl, link)->seen) -
+		    entry_at(rl, link)->seen >= WG_RATELIMIT_IDLE_NS) {
 		unlink_chain(rl, link);
 		unlink_use(rl, entry_at(rl, link));
 		return link;
@@ -157,6 +164,7 @@ bool wg_ratelimit_allow(struct wg_ratelimit *rl, const void *net,
 			break;
 	}
 	if (link) {
+		now = not_before(now, e->seen);
 		e->credit += now - e->seen;
 		if (e->credit > FULL_NS)
 			e->credit = FULL_NS;

@@ -43,7 +43,7 @@ static void receive_data(struct wg_device *wg, struct sk_buff *skb)
 	cb->counter = le64_to_cpu(msg->counter);
 	cb->ok = false;
 	if (unlikely(cb->counter >= WG_REJECT_AFTER_MESSAGES ||
-		     wg_session_expired(wg_now() - session->born)))
+		     wg_session_expired(wg_session_age(session))))
 		goto err_put;
 
 	skb_mark_not_on_list(skb);
@@ -76,7 +76,7 @@ int wg_rx_udp(struct sock *sk, struct sk_buff *skb)
 {
 	struct wg_device *wg;
 
-	rcu_read_lock_bh();
+	rcu_read_lock();
 	wg = rcu_dereference_sk_user_data(sk);
 	if (unlikely(!wg)) {
 		kfree_skb(skb);
@@ -105,7 +105,7 @@ drop:
 	DEV_STATS_INC(wg->dev, rx_dropped);
 	kfree_skb(skb);
 out:
-	rcu_read_unlock_bh();
+	rcu_read_unlock();
 	return 0;
 }
 
@@ -209,6 +209,7 @@ static void to_stack(struct wg_peer *peer, struct sk_buff *skb)
 	skb_reset_transport_header(skb);
 	skb_reset_mac_len(skb);
 	skb_clear_hash(skb);
+	skb_set_queue_mapping(skb, 0);
 	skb->encapsulation = 0;
 	/* the sender is authenticated and has summed what it sent */
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
@@ -262,7 +263,7 @@ static void receive_one(struct wg_peer *peer, struct wg_session *session,
 	wg_peer_arm(peer, wg_timers_received(&peer->timers, jiffies, data));
 	if (unlikely(!session->rekey_asked &&
 		     wg_session_rekey_after_receive(session->initiator,
-						    wg_now() - session->born))) {
+						    wg_session_age(session)))) {
 		session->rekey_asked = true;
 		wg_handshake_want(peer, false);
 	}

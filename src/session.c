@@ -57,7 +57,7 @@ static void move(struct wg_peer *peer, struct wg_session __rcu **to,
 bool wg_session_can_send(const struct wg_session *s, unsigned int count)
 {
 	return s && READ_ONCE(s->may_send) &&
-	       !wg_session_expired(wg_now() - s->born) &&
+	       !wg_session_expired(wg_session_age(s)) &&
 	       !wg_session_exhausted(s->tx_counter, count);
 }
 

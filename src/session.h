@@ -116,6 +116,21 @@ static inline u64 wg_now(void)
 }
 
 /**
+ * wg_session_age() - time since a session's keys were made
+ * @s: the session
+ *
+ * Any context. A clock that was read a moment too early makes it zero.
+ *
+ * Return: ns.
+ */
+static inline u64 wg_session_age(const struct wg_session *s)
+{
+	s64 age = wg_now() - s->born;
+
+	return age > 0 ? age : 0;
+}
+
+/**
  * wg_session_can_send() - whether a session may carry @count more messages
  * @s: the session or NULL; the caller holds the peer's tx.lock
  * @count: messages

@@ -312,7 +312,6 @@ static struct sock *bind_one(struct wg_device *wg, struct net *net,
 		return ERR_PTR(err);
 	sock->sk->sk_allocation = GFP_ATOMIC;
 	sock->sk->sk_sndbuf = INT_MAX;
-	sk_set_memalloc(sock->sk);
 	setup_udp_tunnel_sock(net, sock->sk, &tunnel);
 	return sock->sk;
 }

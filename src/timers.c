@@ -8,15 +8,20 @@ unsigned long wg_timers_handshake_sent(struct wg_timers *t, unsigned long now,
 {
 	unsigned long armed, due;
 
-	WRITE_ONCE(t->last_handshake, now);
 	WRITE_ONCE(t->jitter, jitter);
-	WRITE_ONCE(t->handshake_sent, true);
+	wg_timers_limit(t, now);
 	armed = wg_timers_sent(t, now, false, 0);
 	if (!initiation)
 		return armed;
 	due = wg_deadline(now, WG_REKEY_TIMEOUT * HZ + jitter);
 	WRITE_ONCE(t->retry, due);
 	return wg_earlier(armed, due);
+}
+
+void wg_timers_limit(struct wg_timers *t, unsigned long now)
+{
+	WRITE_ONCE(t->last_handshake, now);
+	WRITE_ONCE(t->handshake_sent, true);
 }
 
 void wg_timers_trigger(struct wg_timers *t)
@@ -59,17 +64,19 @@ void wg_timers_stop(struct wg_timers *t)
 static bool take(unsigned long *deadline, unsigned long now,
 		 unsigned long *next)
 {
-	unsigned long due = READ_ONCE(*deadline);
+	unsigned long due;
 
-	if (!due)
-		return false;
-	if (time_before(now, due)) {
-		if (!*next || time_before(due, *next))
-			*next = due;
-		return false;
-	}
-	/* an event that re-armed it meanwhile wins */
-	return cmpxchg(deadline, due, 0) == due;
+	do {
+		due = READ_ONCE(*deadline);
+		if (!due)
+			return false;
+		if (time_before(now, due)) {
+			*next = wg_earlier(*next, due);
+			return false;
+		}
+		/* an event that moves it meanwhile wins */
+	} while (cmpxchg(deadline, due, 0) != due);
+	return true;
 }
 
 unsigned int wg_timers_decide(struct wg_timers *t, unsigned long now,
@@ -88,8 +95,10 @@ unsigned int wg_timers_decide(struct wg_timers *t, unsigned long now,
 			 * rule 1 allows it; the jitter keeps the two sides
 			 * from crossing again for ever.
 			 */
-			unsigned long due = wg_deadline(t->last_handshake,
-					WG_REKEY_TIMEOUT * HZ + t->jitter);
+			unsigned long due =
+				wg_deadline(READ_ONCE(t->last_handshake),
+					    WG_REKEY_TIMEOUT * HZ +
+					    READ_ONCE(t->jitter));
 
 			WRITE_ONCE(t->retry, due);
 			*next = wg_earlier(*next, due);

@@ -196,6 +196,15 @@ unsigned long wg_timers_handshake_sent(struct wg_timers *t, unsigned long now,
 				       bool initiation, unsigned long jitter);
 
 /**
+ * wg_timers_limit() - an initiation was tried and could not be made
+ * @t: the peer's deadlines
+ * @now: jiffies
+ *
+ * Rule 1 counts it, so that trying costs a bounded amount of work.
+ */
+void wg_timers_limit(struct wg_timers *t, unsigned long now);
+
+/**
  * wg_timers_trigger() - something other than a retry wants a handshake
  * @t: the peer's deadlines
  *

@@ -27,11 +27,13 @@
 static void assign(struct wg_batch *batch, struct wg_session *session)
 {
 	struct sk_buff *skb;
+	u64 counter = session->tx_counter;
 
 	lockdep_assert_held(&batch->peer->tx.lock);
 	batch->session = session;
 	for (skb = batch->skbs; skb; skb = skb->next)
-		wg_cb(skb)->counter = session->tx_counter++;
+		wg_cb(skb)->counter = counter++;
+	WRITE_ONCE(session->tx_counter, counter);
 }
 
 /* The session to send @count messages with, with a reference, or NULL. */
@@ -60,7 +62,7 @@ static void drop_oldest(struct wg_peer *peer)
 	batch->skbs = skb->next;
 	batch->count--;
 	batch->bytes -= skb->len;
-	peer->n_staged--;
+	WRITE_ONCE(peer->n_staged, peer->n_staged - 1);
 	skb_mark_not_on_list(skb);
 	kfree_skb(skb);
 	if (!batch->count) {
@@ -84,7 +86,7 @@ static void stage(struct wg_peer *peer, struct wg_batch *batch)
 	for (skb = batch->skbs; skb; skb = skb->next)
 		skb_orphan(skb);
 	list_add_tail(&batch->order, &peer->staged);
-	peer->n_staged += batch->count;
+	WRITE_ONCE(peer->n_staged, peer->n_staged + batch->count);
 }
 
 void wg_tx_flush_staged(struct wg_peer *peer)
@@ -109,7 +111,7 @@ void wg_tx_flush_staged(struct wg_peer *peer)
 			break;
 		}
 		list_del_init(&batch->order);
-		peer->n_staged -= batch->count;
+		WRITE_ONCE(peer->n_staged, peer->n_staged - batch->count);
 		assign(batch, session);
 		idle = wg_order_append(&peer->tx, batch);
 		spin_unlock(&peer->tx.lock);
@@ -238,6 +240,8 @@ static struct sk_buff *encrypt_one(struct sk_buff *skb,
 		kfree_skb(skb);
 		return NULL;
 	}
+	/* no offload of the inner packet is left, whatever tunnel it was in */
+	skb->encapsulation = 0;
 	memset(skb_put(skb, tail), 0, tail);
 	msg = skb_push(skb, sizeof(*msg));
 	msg->type = cpu_to_le32(WG_MSG_DATA);
@@ -288,6 +292,12 @@ void wg_tx_deliver(struct wg_batch *batch)
 		return;
 	}
 
+	if (unlikely(!skb)) {
+		/* memory was short for all of it */
+		wg_batch_free(batch);
+		return;
+	}
+
 	for (next = skb; next; next = next->next)
 		data |= wg_cb(next)->data;
 	wg_peer_arm(peer, wg_timers_sent(&peer->timers, now, data,
@@ -312,7 +322,7 @@ void wg_tx_deliver(struct wg_batch *batch)
 
 	/* rule 3; the counter may move on meanwhile, which does not matter */
 	rekey = wg_session_rekey_after_send(session->initiator,
-					    wg_now() - session->born,
+					    wg_session_age(session),
 					    READ_ONCE(session->tx_counter));
 	if (unlikely(rekey) &&
 	    rcu_access_pointer(peer->current_session) == session)
