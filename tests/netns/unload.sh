@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The module is removed, devices are deleted, namespaces go: under traffic.
+
+. "$(dirname "$0")/lib.sh"
+
+begin 5 "device deletion, namespace deletion, module removal under traffic"
+
+wire=$LIB_DIR/wire
+pair
+
+# Traffic in both directions, until the devices under it are gone.
+flows() {
+	start flow-a a "$wire" udp-flow 10.9.0.2 9 100000000 1200 500
+	FLOWS=("$PID")
+	start flow-b b "$wire" udp-flow 10.9.0.1 9 100000000 700 500
+	FLOWS+=("$PID")
+	start flow-c a "$wire" udp-flow fd09::2 9 100000000 4000 100
+	FLOWS+=("$PID")
+	sleep 0.2
+}
+flows_end() {
+	local p
+
+	for p in "${FLOWS[@]}"; do
+		stop "$p"
+	done
+}
+sockets() {
+	on "$1" sh -c 'cat /proc/net/udp /proc/net/udp6' | grep -c ':CA6C '
+}
+
+point "a device is deleted under traffic, three times"
+for _ in 1 2 3; do
+	tunnel
+	flows
+	expect_ok "deleting wg0 of a" on a timeout "$(slow 20)" ip link del wg0
+	expect_ok "deleting wg0 of b" on b timeout "$(slow 20)" ip link del wg0
+	flows_end
+done
+expect_eq "sockets left at a, b" "0 0" "$(sockets a) $(sockets b)"
+
+point "a device goes down and up under traffic, six times"
+tunnel
+flows
+for _ in 1 2 3 4 5 6; do
+	expect_ok "wg0 of a down" on a ip link set wg0 down
+	expect_ok "wg0 of a up" on a ip link set wg0 up
+done
+flows_end
+pings() {
+	on a ping -q -c 1 -W 1 10.9.0.2
+}
+expect_soon 10 "the tunnel works" pings
+
+point "the namespace of a device is deleted under traffic"
+host_new x z
+link x eth0 b ethx
+link x up z ex
+addr x eth0 198.51.100.1/24
+addr b ethx 198.51.100.2/24
+keys x
+wg_new x wg0
+wg_key x wg0
+wg_set x wg0 listen-port 51820 peer "${PUB[b]}" allowed-ips 10.9.0.2/32 \
+	endpoint 198.51.100.2:51820
+wg_set b wg0 peer "${PUB[x]}" allowed-ips 10.9.0.3/32
+addr x wg0 10.9.0.3/24
+must "wg0 of x up" on x ip link set wg0 up
+expect_ping "x pings b" x -c 1 10.9.0.2
+start flow b "$wire" udp-flow 10.9.0.3 9 100000000 1200 500
+flow=$PID
+start flow-x x "$wire" udp-flow 10.9.0.2 9 100000000 1200 500
+sleep 0.3
+host_gone x
+gone() {
+	! on z ip link show ex > /dev/null 2>&1
+}
+expect_soon 10 "the namespace is destroyed" gone
+stop "$flow"
+
+if [ -z "${ADIT_GUEST:-}" ]; then
+	why="the module is removed only in a test guest (ADIT_GUEST)"
+else
+	why=
+fi
+# load: the module that was there before.
+load() {
+	if [ -n "${ADIT_MODULE:-}" ]; then
+		insmod "$ADIT_MODULE"
+	else
+		modprobe wireguard
+	fi
+}
+version=$(cat /sys/module/wireguard/srcversion 2> /dev/null)
+
+point "the module is removed with devices up and traffic in them"
+if [ -n "$why" ]; then
+	skip_point "$why"
+else
+	flows
+	expect_ok "rmmod wireguard" timeout "$(slow 30)" rmmod wireguard
+	flows_end
+	expect_fail "wg0 of a is gone" on a ip link show wg0
+	expect_fail "wg0 of b is gone" on b ip link show wg0
+	expect_eq "sockets left at a, b" "0 0" "$(sockets a) $(sockets b)"
+	expect_eq "module in /sys" "" "$(ls -d /sys/module/wireguard 2> /dev/null)"
+fi
+
+point "it is loaded again by its name and works, twice"
+if [ -n "$why" ]; then
+	skip_point "$why"
+else
+	for _ in 1 2; do
+		expect_ok "loading it" load
+		expect_eq "the same module as before" "$version" \
+			"$(cat /sys/module/wireguard/srcversion)"
+		tunnel
+		expect_ping "a pings b" a -c 2 -i 0.05 10.9.0.2
+		expect_ok "rmmod wireguard" timeout "$(slow 30)" rmmod wireguard
+	done
+	expect_ok "ip link add loads it" on a ip link add wg0 type wireguard
+	expect_eq "the same module as before" "$version" \
+		"$(cat /sys/module/wireguard/srcversion)"
+fi
+
+finish
