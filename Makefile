@@ -3,16 +3,14 @@
 KERNELRELEASE ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 
-# Handed on to the kernel's build, where they are given.
-given = $(foreach v,$(1),$(if $(filter command% environment%,$(origin $(v))),$(if $($(v)),$(v)="$($(v))")))
-# These choose the kernel's API, the others how the build goes about it.
-KARGS := $(call given,ARCH CROSS_COMPILE CC LLVM)
-HOW := $(call given,W C CF V)
+# What chooses the API that the probes look at, where it was given to make. The
+# build proper gets it, and all else that was given, by way of MAKEFLAGS.
+API := $(foreach v,ARCH CROSS_COMPILE CC LLVM,$(if $(filter command%,$(origin $(v))),'$(v)=$($(v))'))
 
 .PHONY: modules
 modules:
-	@compat/mkfacts.sh "$(KDIR)" $(KARGS)
-	@$(MAKE) --no-print-directory -C "$(KDIR)" M="$(CURDIR)" $(KARGS) $(HOW) modules
+	@compat/mkfacts.sh '$(KDIR)' $(API)
+	@$(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)' modules
 
 .PHONY: clean
 clean:

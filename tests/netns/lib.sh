@@ -482,6 +482,16 @@ host_file() {
 	[ -e "/etc/$2" ] || : > "/etc/$2"
 }
 
+# give HOST FILE: FILE, below $TMP, can be read by HOST under the same name.
+give() {
+	[ "${IMPL[$1]}" = remote ] || return 0
+	STEP="copying ${2##*/} to $1"
+	OUT=$(_remote sh -c 'umask 077 && mkdir -p "${0%/*}" && cat > "$0"' "$2" \
+		< "$2" 2>&1) && return 0
+	fail success "$OUT"
+	exit 1
+}
+
 # host_gone HOST: deletes the namespace.
 host_gone() {
 	local h=$1 p
@@ -489,7 +499,8 @@ host_gone() {
 	if [ "${IMPL[$h]}" = remote ]; then
 		_remote sh -c '
 			for p in $(ip netns pids "$0"); do kill "$p"; done
-			rm -rf "/etc/netns/$0"; ip netns del "$0"' "${NS[$h]}"
+			rm -rf "/etc/netns/$0" "$1"; ip netns del "$0"' \
+			"${NS[$h]}" "${TMP:?}"
 	else
 		for p in $(ip netns pids "${NS[$h]}" 2> /dev/null); do
 			kill "$p"

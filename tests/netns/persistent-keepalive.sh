@@ -66,7 +66,7 @@ expect_spy "one handshake, one keepalive" a tx_init=1 tx_keep=1
 wg_set a wg0 peer "${PUB[b]}" persistent-keepalive 0
 
 point "passive: data that stays unanswered is acknowledged after 10 s"
-expect_ping "b and a have a session" b -c 1 10.9.0.1
+expect_ping "a and b have a session, and b has nothing to answer" a -c 1 10.9.0.2
 spy_zero a
 must "b drops what it gets" on b sh -c 'nft add table inet d
 	nft add chain inet d c "{ type filter hook prerouting priority 0; }"

@@ -156,6 +156,7 @@ configs() {
 				-e "s,^PersistentKeepalive = 25$,PersistentKeepalive = $KEEPALIVE," \
 				"$CONF_DIR/$c.conf" > "$TMP/$h/wg0.conf"
 		)
+		give "$h" "$TMP/$h/wg0.conf"
 		tell "--- wg0.conf of $h"
 		tell "$(sed 's/^PrivateKey = .*/PrivateKey = (made anew, not shown)/' "$TMP/$h/wg0.conf")"
 		tell ""
