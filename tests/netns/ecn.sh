@@ -24,7 +24,9 @@ pair
 	echo "counter dscp { }"
 	echo "counter shake { }"
 	echo "counter shake_other { }"
+	echo "counter marked { }"
 	echo "chain mangle { type filter hook prerouting priority -300; }"
+	echo "chain marked { type filter hook prerouting priority -299; }"
 	echo "chain out { type filter hook prerouting priority -310"
 	echo "iifname != eth0 return"
 	echo "udp sport != 51820 return"
@@ -123,9 +125,15 @@ for combination in 4:4 6:4 4:6; do
 		must "clearing counters" on b sh -c 'nft reset counters table inet t > /dev/null'
 		nft_load b <<- END
 			flush chain inet t mangle
+			flush chain inet t marked
 			add rule inet t mangle iifname eth0 udp sport 51820 $v ecn set $o
+			add rule inet t marked iifname eth0 udp sport 51820 $v ecn $o counter name marked
 		END
 		send "$inner"
+		if [ "${C[marked]}" -lt 4 ]; then
+			skip_point "nft of this machine does not mark IPv$outer on this kernel"
+			break
+		fi
 		for e in 0 1 2 3; do
 			want=$(inside "$o" "${MARKS[e]}")
 			got=

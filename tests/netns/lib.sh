@@ -486,6 +486,7 @@ host_file() {
 give() {
 	[ "${IMPL[$1]}" = remote ] || return 0
 	STEP="copying ${2##*/} to $1"
+	# shellcheck disable=SC2094 # two machines
 	OUT=$(_remote sh -c 'umask 077 && mkdir -p "${0%/*}" && cat > "$0"' "$2" \
 		< "$2" 2>&1) && return 0
 	fail success "$OUT"

@@ -89,6 +89,10 @@ ok() {
 	shaken a wg0 "${PUB[b]}" && shaken b wg0 "${PUB[a]}"
 }
 expect_soon 2 "the handshake is complete" ok
+waited() {
+	spy_read a && [ "${SPY[tx_data]}" -ge 1 ]
+}
+expect_soon 2 "what waited is sent" waited
 expect_spy "b answered once, a sent what waited" a rx_resp=1 tx_data=1
 
 finish
