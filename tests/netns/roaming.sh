@@ -70,6 +70,15 @@ found "over IPv4 again" 198.51.100.3:51999
 
 point "what does not authenticate moves nothing"
 before=$(wg_get a wg0 endpoints "${PUB[b]}")
+nft_load a <<- 'END'
+	table inet t {
+		counter forged { }
+		chain c {
+			type filter hook input priority 0
+			ip saddr 192.0.2.254 udp dport 51820 counter name forged
+		}
+	}
+END
 for hex in 0400000001000000 @148:01 @92:02 @64:03 @32:04 @128:04; do
 	must "r sends a forged message ($hex)" \
 		on r "$LIB_DIR/wire" udp-send 192.0.2.1 51820 "$hex"
@@ -91,6 +100,7 @@ rx=$RX
 must "r sends it again, twice" \
 	on r "$LIB_DIR/wire" udp-send 192.0.2.1 51820 "$hex" 2
 sleep 0.5
+expect_eq "messages of r that reached a" 8 "$(nft_count a t forged)"
 expect_eq "endpoint of b as a shows it" "$before" \
 	"$(wg_get a wg0 endpoints "${PUB[b]}")"
 transfer a wg0 "${PUB[b]}"
