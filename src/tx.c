@@ -279,7 +279,7 @@ void wg_tx_deliver(struct wg_batch *batch)
 	struct wg_session *session = batch->session;
 	struct wg_peer *peer = batch->peer;
 	struct sk_buff *skb, *next;
-	unsigned long now = jiffies;
+	unsigned long now = jiffies, jitter;
 	unsigned int packets = 0, bytes = 0;
 	bool data = false, rekey;
 
@@ -300,8 +300,9 @@ void wg_tx_deliver(struct wg_batch *batch)
 
 	for (next = skb; next; next = next->next)
 		data |= wg_cb(next)->data;
-	wg_peer_arm(peer, wg_timers_sent(&peer->timers, now, data,
-					 wg_jitter()));
+	/* the jitter counts only for a deadline that is not armed yet */
+	jitter = READ_ONCE(peer->timers.silence) ? 0 : wg_jitter();
+	wg_peer_arm(peer, wg_timers_sent(&peer->timers, now, data, jitter));
 
 	for (; skb; skb = next) {
 		unsigned int len = skb->len;
