@@ -97,7 +97,7 @@ guest_packages=(
 	bash coreutils grep sed gawk\|mawk findutils procps util-linux mount
 	hostname busybox-static kmod iproute2 iputils-ping wireguard-tools
 	wireguard-go nftables iptables conntrack iperf3 tcpdump ethtool ncat
-	netcat-openbsd
+	netcat-openbsd python3 python3-cryptography python3-pyroute2
 )
 need_guest_packages() { need_packages "${guest_packages[@]}"; }
 need_qemu_packages() { need_packages qemu-system-x86 cpio xz-utils "${guest_packages[@]}"; }
@@ -478,7 +478,7 @@ base_programs=(
 	wg wg-quick wireguard-go nft conntrack ethtool tcpdump iperf3 netperf netserver
 	iptables iptables-save iptables-restore ip6tables ip6tables-save
 	ip6tables-restore iptables-nft iptables-legacy ip6tables-nft ip6tables-legacy
-	nc nc.openbsd ncat socat getent openssl
+	nc nc.openbsd ncat socat getent openssl python3
 	strace perf gdb ltrace trace-cmd bpftrace
 )
 # Left out on purpose: anything big that no scenario needs.
@@ -498,12 +498,24 @@ base_modules=(
 	nf_tables nft_masq nft_nat nft_ct nft_chain_nat nft_fib_inet nft_compat
 )
 
-find_program() { PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin type -P "$1"; }
+find_program() { PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH:/usr/local/sbin type -P "$1"; }
+
+# base_python: the files of Debian's Python that guests get
+base_python() {
+	local d v
+	v=$(/usr/bin/python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+	d=/usr/lib/python3/dist-packages
+	find "/usr/lib/$v" "$d/cryptography" "$d/pyroute2" "$d"/_cffi_backend.*.so \
+		\( -name 'config-*' -o -name test -o -name tests -o -name lib2to3 -o \
+		   -name distutils -o -name idlelib -o -name tkinter -o -name ensurepip -o \
+		   -name pydoc_data \) -prune -o -type f -print
+	find /usr/lib/x86_64-linux-gnu/ossl-modules -name '*.so'	# cryptography wants it
+}
 
 # base_key: what the base depends on, in a few lines
 base_key() {
 	local p f
-	echo "layout 4 ${base_programs[*]} ${base_modules[*]} ${base_module_dirs[*]}"
+	echo "layout 6 ${base_programs[*]} ${base_modules[*]} ${base_module_dirs[*]}"
 	cat "$vm_cache/kernels/$1/.done"
 	for p in "${base_programs[@]}"; do
 		case $base_leave_out in *" $p "*) continue ;; esac
@@ -565,6 +577,11 @@ base_make() { # KERNEL IMAGE
 	for lib in "${progs[@]}"; do
 		case $lib in */xtables/*.so) install -D "$lib" "$tmp/${lib#/}" ;; esac
 	done
+	# Debian's python3: the standard library, and the modules that tests use
+	while read -r f; do
+		install -D -m 644 "$f" "$tmp/$f"
+		case $f in *.so) progs+=("$f") ;; esac
+	done < <(base_python)
 	while read -r lib; do
 		progs+=("$lib")
 		f=$tmp/usr/${lib#/}
