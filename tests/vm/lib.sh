@@ -7,7 +7,7 @@
 vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 vm_top=$(cd "$vm_dir/../.." && pwd -P)
 vm_cache=${XDG_CACHE_HOME:-$HOME/.cache}/adit
-vm_kernels=(debian-6.1 uml-7.3)
+vm_kernels=(debian-6.1 uml-7.3 debug-6.1 kcsan-6.1)
 vm_lists_days=7	# package lists older than this are fetched again
 
 # --- messages: all on stderr, stdout belongs to results -------------------
@@ -375,49 +375,94 @@ prepare_debian() { # NAME RELEASE
 
 uml_cc() { command -v gcc-12 >/dev/null && echo gcc-12 || echo gcc; }
 
-prepare_uml() { # NAME RELEASE VERSION
-	local name=$1 release=$2 dir=$vm_cache/kernels/$1 pkg=linux-source-$3 src key ver cc opt
-	[ "$(uname -m)" = x86_64 ] || die "$name can be built on x86_64 only"
-	need_build_packages
-	apt_root "$release" "$release-backports"
-	ver=$(apt_field "$pkg" Version)
-	[ -n "$ver" ] || die "$release-backports has no $pkg any more"
+# source_tree DIR VERSION: unpacks linux-source-VERSION into DIR, named by its
+# package; sets $src and $src_version
+source_tree() {
+	local dir=$1 pkg=linux-source-$2
 	src=$dir/$pkg
-	cc=$(uml_cc)
-	key="$pkg $ver, config $(sha256sum <"$vm_dir/$name.config" | cut -c1-16), $($cc -dumpfullversion), layout 1"
-	done_is "$dir/.done" "$key" && return
-	if ! done_is "$dir/.source" "$ver"; then
-		fetch_debs "$pkg"
-		say "unpacking the source of $pkg $ver"
-		rm -rf "$src" "$dir/unpack"
-		mkdir -p "$dir/unpack"
-		dpkg-deb --fsys-tarfile "$(deb_file "$pkg")" |
-			tar -xO --wildcards "*/$pkg.tar.xz" |
-			tar -xJ -C "$dir/unpack" || die "cannot unpack $pkg"
-		mv "$dir/unpack/$pkg" "$src"
-		rmdir "$dir/unpack"
-		done_set "$dir/.source" "$ver"
-	fi
-	rm -f "$dir/.done"
-	say "building the User Mode Linux kernel (13 minutes on one core; the log: $dir/build.log)"
+	src_version=$(apt_field "$pkg" Version)
+	[ -n "$src_version" ] || die "the archive has no $pkg any more"
+	done_is "$dir/.source" "$src_version" && return
+	fetch_debs "$pkg"
+	say "unpacking the source of $pkg $src_version"
+	rm -rf "$src" "$dir/unpack"
+	mkdir -p "$dir/unpack"
+	dpkg-deb --fsys-tarfile "$(deb_file "$pkg")" |
+		tar -xO --wildcards "*/$pkg.tar.xz" |
+		tar -xJ -C "$dir/unpack" || die "cannot unpack $pkg"
+	mv "$dir/unpack/$pkg" "$src"
+	rmdir "$dir/unpack"
+	done_set "$dir/.source" "$src_version"
+}
+
+# build_kernel NAME DIR BASE FRAGMENT... -- MAKE-ARGUMENT...: configures (BASE
+# is a make target, then the fragments), says what was not taken, builds, and
+# installs the modules below DIR/root
+build_kernel() {
+	local name=$1 dir=$2 base=$3 frags=() out opt
+	shift 3
+	while [ "$1" != -- ]; do
+		frags+=("$vm_dir/$1")
+		shift
+	done
+	shift
+	set -- make "$@" CC="$(uml_cc)"
+	out=$dir
+	[ -d "$dir/build" ] && out=$dir/build || out=$src
 	{
-		make -C "$src" ARCH=um CC="$cc" defconfig &&
-		(cd "$src" && scripts/kconfig/merge_config.sh -m -O . .config "$vm_dir/$name.config") &&
-		make -C "$src" ARCH=um CC="$cc" olddefconfig
+		"$@" "$base" &&
+		(cd "$src" && scripts/kconfig/merge_config.sh -m -O "$out" "$out/.config" "${frags[@]}") &&
+		"$@" olddefconfig
 	} >"$dir/config.log" 2>&1 || die "cannot configure $name: see $dir/config.log"
+	# only the last fragment is this kernel's own
 	while read -r opt; do
-		grep -qxF "$opt" "$src/.config" || say "$name: this kernel did not take $opt"
-	done < <(grep -E '^CONFIG_' "$vm_dir/$name.config")
-	nice make -C "$src" ARCH=um CC="$cc" -j"$(nproc)" 2>&1 | tee "$dir/build.log" |
+		grep -qxF "$opt" "$out/.config" || say "$name: this kernel did not take $opt"
+	done < <(grep -E '^CONFIG_.*=[^n]' "${frags[-1]}")
+	nice "$@" -j"$(nproc)" 2>&1 | tee "$dir/build.log" |
 		awk '{ n++ } n % 100 == 0 { printf "\r%d files built", n > "/dev/stderr" }
 		     END { printf "\r%d files built\n", n > "/dev/stderr" }'
 	[ "${PIPESTATUS[0]}" = 0 ] || die "the build of $name failed: see $dir/build.log"
 	rm -rf "$dir/root"
-	make -C "$src" ARCH=um CC="$cc" INSTALL_MOD_PATH="$dir/root" modules_install \
+	"$@" INSTALL_MOD_PATH="$dir/root" modules_install \
 		>>"$dir/build.log" 2>&1 || die "modules_install failed: see $dir/build.log"
-	make -s -C "$src" ARCH=um CC="$cc" kernelrelease >"$dir/release"
+	"$@" -s kernelrelease | tail -n 1 >"$dir/release"
+}
+
+prepare_uml() { # NAME RELEASE VERSION
+	local name=$1 release=$2 dir=$vm_cache/kernels/$1 src src_version key
+	[ "$(uname -m)" = x86_64 ] || die "$name can be built on x86_64 only"
+	need_build_packages
+	apt_root "$release" "$release-backports"
+	key="linux-source-$3 $(apt_field "linux-source-$3" Version), config $(sha256sum <"$vm_dir/$name.config" | cut -c1-16), $($(uml_cc) -dumpfullversion), layout 1"
+	done_is "$dir/.done" "$key" && return
+	mkdir -p "$dir"
+	source_tree "$dir" "$3"
+	rm -f "$dir/.done"
+	say "building the User Mode Linux kernel (13 minutes on one core; the log: $dir/build.log)"
+	build_kernel "$name" "$dir" defconfig "$name.config" -- -C "$src" ARCH=um
 	ln -f "$src/linux" "$dir/linux" 2>/dev/null || cp "$src/linux" "$dir/linux"
-	ln -sfn "$pkg" "$dir/kdir"
+	ln -sfn "linux-source-$3" "$dir/kdir"
+	done_set "$dir/.done" "$key"
+}
+
+# --- debug-6.1, kcsan-6.1: Debian's source with checks, for QEMU --------------
+
+prepare_own() { # NAME RELEASE VERSION
+	local name=$1 release=$2 dir=$vm_cache/kernels/$1 src src_version key frags
+	[ "$(uname -m)" = x86_64 ] || die "$name can be built on x86_64 only"
+	need_build_packages
+	apt_root "$release" "$release" security
+	frags=(uml-7.3.config x86-6.1.config "$name.config")
+	key="linux-source-$3 $(apt_field "linux-source-$3" Version), config $(cd "$vm_dir" && cat "${frags[@]}" | sha256sum | cut -c1-16), $($(uml_cc) -dumpfullversion), layout 1"
+	done_is "$dir/.done" "$key" && return
+	mkdir -p "$dir/build" "$vm_cache/kernels/source-$3"
+	with_lock "source-$3" source_tree "$vm_cache/kernels/source-$3" "$3" || exit
+	src=$vm_cache/kernels/source-$3/linux-source-$3
+	rm -f "$dir/.done"
+	say "building the kernel $name (15 minutes on one core; the log: $dir/build.log)"
+	build_kernel "$name" "$dir" tinyconfig "${frags[@]}" -- -C "$src" O="$dir/build" ARCH=x86_64
+	cp "$dir/build/arch/x86/boot/bzImage" "$dir/vmlinux" || die "there is no bzImage"
+	ln -sfn build "$dir/kdir"
 	done_set "$dir/.done" "$key"
 }
 
@@ -425,7 +470,7 @@ prepare_uml() { # NAME RELEASE VERSION
 
 kernel_kind() {
 	case $1 in
-	debian-6.1) echo qemu ;;
+	debian-6.1 | debug-6.1 | kcsan-6.1) echo qemu ;;
 	uml-7.3) echo uml ;;
 	*) return 1 ;;
 	esac
@@ -439,6 +484,7 @@ prepare_locked() {
 	case $1 in
 	debian-6.1) prepare_debian "$1" bookworm ;;
 	uml-7.3) prepare_uml "$1" trixie 7.3 ;;
+	debug-6.1 | kcsan-6.1) prepare_own "$1" bookworm 6.1 ;;
 	esac
 }
 

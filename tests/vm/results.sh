@@ -5,7 +5,7 @@
 # judging what comes back. To be sourced after lib.sh.
 
 # Anything of this in a guest's kernel log is a failure, whatever a script says.
-vm_splat='BUG: |BUG kmalloc|kernel BUG at|WARNING: |Oops|[Gg]eneral protection|Call Trace|UBSAN: |blocked for more than|detected stall|self-detected stall|detected expedited stalls|soft lockup|hard LOCKUP|hung task|refcount_t|unregister_netdevice: waiting|INFO: possible|INFO: inconsistent|INFO: trying to register non-static|suspicious RCU|DEBUG_LOCKS_WARN_ON|Kernel panic|Unable to handle kernel|scheduling while atomic|sleeping function called|new suspected memory leaks|list_(add|del) corruption|nested lock was not taken|bad unlock balance|segfault at .* in wireguard'
+vm_splat='BUG: |BUG kmalloc|kernel BUG at|WARNING: |Oops|[Gg]eneral protection|Call Trace|UBSAN: |blocked for more than|detected stall|self-detected stall|detected expedited stalls|soft lockup|hard LOCKUP|hung task|refcount_t|unregister_netdevice: waiting|INFO: possible|INFO: inconsistent|INFO: trying to register non-static|suspicious RCU|DEBUG_LOCKS_WARN_ON|Kernel panic|Unable to handle kernel|scheduling while atomic|sleeping function called|new suspected memory leaks|list_(add|del) corruption|nested lock was not taken|bad unlock balance|unreferenced object 0x|segfault at .* in wireguard'
 
 vm_run_dir=''
 vm_pids=()
