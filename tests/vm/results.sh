@@ -160,7 +160,7 @@ start_qemu() {
 	local kernel=$1 initrd=$2 log=$3 tap=$4 accel c=$cpu
 	shift 4
 	if [ "$virtual_time" = 1 ]; then
-		accel=(-accel "tcg,thread=single" -smp 1 -icount 'shift=0,sleep=off')
+		accel=(-accel "tcg,thread=single" -smp "$smp" -icount 'shift=0,sleep=off')
 		: "${c:=qemu64}"
 	elif have_kvm "$kernel" "$vm_base"; then
 		accel=(-accel kvm -smp "$smp")
