@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# A flood of initiations with a right mac1: a tunnel that is there goes on, a
+# peer that is not yet there gets in by a cookie.
+
+PEER_DIR=$(cd "$(dirname "$0")" && pwd)
+. "$PEER_DIR/../netns/lib.sh"
+
+begin 5 "a flood of handshakes" nft python3
+[ -x "$PEER_DIR/flood" ] || skip_all "flood is not built: run make in tests/peer"
+
+host_new a b r
+link a eth0 b eth0
+link r eth0 b eth1
+addr a eth0 192.0.2.1/24 2001:db8::1/64
+addr b eth0 192.0.2.2/24 2001:db8::2/64
+addr r eth0 198.51.100.1/24 2001:db8:2::1/64
+addr b eth1 198.51.100.2/24 2001:db8:2::2/64
+route b default via 198.51.100.1
+route b default via 2001:db8:2::1
+tunnel
+spy r eth0
+mac_of() {
+	on "$1" cat "/sys/class/net/$2/address"
+}
+rmac=$(mac_of r eth0)
+bmac=$(mac_of b eth1)
+must "b knows r" on b ip neigh replace 198.51.100.1 lladdr "$rmac" nud permanent dev eth1
+must "b knows r" on b ip neigh replace 2001:db8:2::1 lladdr "$rmac" nud permanent dev eth1
+for how in many one; do
+	must "frames from $how" bash -c '"$1" "${@:3}" > "$2"' - \
+		"$PEER_DIR/flood-frames.py" "$TMP/$how" "${PUB[b]}" "$rmac" "$bmac" \
+		198.51.100.2 2001:db8:2::2 "$how" 2000
+done
+
+# flood_start FROM SECONDS: a burst, then 2000 a second.
+flood_start() {
+	start flood r bash -c '
+		"$0" eth0 "$1" 3000 && exec "$0" eth0 "$1" "$2" 2000' \
+		"$PEER_DIR/flood" "$TMP/$1" $(($2 * 2000))
+	FLOOD=$PID
+}
+
+# flow: DELIVERED of 1600 datagrams at 400 a second, from a to b.
+flow() {
+	start sink b "$LIB_DIR/wire" udp-sink 7000 1600 "$(slow 3)"
+	local sink=$PID
+
+	ready sink ready
+	must "sending" on a "$LIB_DIR/wire" udp-flow 10.9.0.2 7000 1600 1000 400
+	wait "$sink"
+	read -r DELIVERED _ <<< "$(grep -v ready "$TMP/sink")"
+	: "${DELIVERED:=0}"
+}
+
+cookies() {
+	spy_read r
+	COOKIES=${SPY[rx_cookie]}
+}
+
+point "without a flood the offered load is carried"
+expect_ping "a pings b" a -c 1 10.9.0.2
+flow
+BARE=$DELIVERED
+say "$BARE of 1600 delivered"
+expect_min "delivered" 1520 "$BARE"
+
+for how in many one; do
+	point "under a flood from $how: 80 % of that or more"
+	spy_zero r
+	flood_start "$how" 6
+	flow
+	expect_ok "the flood lasted as long" kill -0 "$FLOOD"
+	cookies
+	say "$DELIVERED of 1600 delivered, $COOKIES cookie replies seen"
+	expect_min "b was under load: cookie replies" 500 "$COOKIES"
+	expect_min "delivered" $((BARE * 8 / 10)) "$DELIVERED"
+	stop "$FLOOD"
+done
+
+point "a new handshake succeeds under a flood, by a cookie"
+must "wg0 of a down" on a ip link set wg0 down
+spy a eth0
+flood_start many 60
+sleep 1
+must "wg0 of a up" on a ip link set wg0 up
+before=$(wg_get a wg0 latest-handshakes "${PUB[b]}")
+on a ping -q -n -c 1 -W 1 10.9.0.2 > /dev/null
+anew() {
+	[ "$(wg_get a wg0 latest-handshakes "${PUB[b]}")" != "$before" ]
+}
+expect_soon 40 "a handshake" anew
+spy_read a
+say "a sent ${SPY[tx_init]} initiations, got ${SPY[rx_cookie]} cookies, ${SPY[rx_resp]} responses"
+expect_min "cookies that a got" 1 "${SPY[rx_cookie]}"
+expect_ok "the flood went on" kill -0 "$FLOOD"
+expect_ping "a pings b" a -c 3 -i 0.2 10.9.0.2
+stop "$FLOOD"
+
+point "afterwards all is as before"
+expect_ping "a pings b" a -c 3 -i 0.2 10.9.0.2
+must "wg0 of a down" on a ip link set wg0 down
+sleep 1.5
+spy_zero a
+must "wg0 of a up" on a ip link set wg0 up
+expect_ping "a pings b" a -c 1 10.9.0.2
+expect_spy "a handshake without a cookie" a tx_init=1 rx_resp=1 rx_cookie=0
+
+finish
