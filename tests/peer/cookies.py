@@ -361,18 +361,22 @@ def _():
 
 @point("cookie replies count in the device's tx, and in no peer's")
 def _():
-    p = new()
-    sweep()
-    before = host().stats()["tx"]["bytes"]
+    h, p = host(), new()
+    harness.until(10, "all is quiet before", lambda: not h.poll(0.05))
+    h.box.clear()
+    before = h.stats()["tx"]["bytes"]
     load(600)
     p.send(p.initiate().message)
-    host().take(lambda q: p.mine(q), 5)
-    host().take(lambda q: False, 0.5)
-    n = sweep() + 1
+    check("an answer", h.take(lambda q: p.mine(q, w.COOKIE_REPLY), 5))
+    harness.until(10, "all is quiet after", lambda: not h.poll(0.05))
+    sent = h.stats()["tx"]["bytes"] - before
+    n = len([q for q in h.box if q.payload[0] == w.COOKIE_REPLY])
     equal("bytes sent to the peer", 0, p.transfer()[1])
-    sent = host().stats()["tx"]["bytes"] - before
-    check("%d cookie replies, 64 bytes each" % n, n > 10 and
-          sent == 64 * n, sent)
+    check("%d cookie replies" % n, n > 10)
+    # Of earlier points' timers there may be some messages more.
+    equal("bytes sent by the device, and seen on the wire",
+          64 + sum(len(q.payload) for q in h.box), sent)
+    h.box.clear()
 
 
 def memory():

@@ -29,6 +29,7 @@ bmac=$(mac_of b eth1)
 must "b knows r" on b ip neigh replace 198.51.100.1 lladdr "$rmac" nud permanent dev eth1
 must "b knows r" on b ip neigh replace 2001:db8:2::1 lladdr "$rmac" nud permanent dev eth1
 for how in many one; do
+	# shellcheck disable=SC2016 # for that shell
 	must "frames from $how" bash -c '"$1" "${@:3}" > "$2"' - \
 		"$PEER_DIR/flood-frames.py" "$TMP/$how" "${PUB[b]}" "$rmac" "$bmac" \
 		198.51.100.2 2001:db8:2::2 "$how" 2000
@@ -36,6 +37,7 @@ done
 
 # flood_start FROM SECONDS: a burst, then 2000 a second.
 flood_start() {
+	# shellcheck disable=SC2016
 	start flood r bash -c '
 		"$0" eth0 "$1" 3000 && exec "$0" eth0 "$1" "$2" 2000' \
 		"$PEER_DIR/flood" "$TMP/$1" $(($2 * 2000))

@@ -57,6 +57,14 @@ def unexpected(p):
         p.payload[0] != w.INITIATION and len(p.payload) != 32
 
 
+ANY = -1        # a count that differs between drivers (docs/differences.md)
+
+
+def adit(count):
+    """That count on Adit, any on the in-kernel driver."""
+    return count if harness.DRIVER == "adit" else ANY
+
+
 class Silence:
     """Around a forgery: nothing comes out of it, the tunnel works after it,
     and no byte of it is counted as received."""
@@ -90,11 +98,16 @@ class Silence:
         h.settled(flush())
         h.quiet(self.what, 0.15, unexpected)
         if not self.icmp:
-            equal(self.what + ": packets that are not UDP", [], h.other)
+            # The stack gives up on incomplete fragments after 30 s.
+            late = (1, b"\x0b\x01"), (58, b"\x03\x01")
+            equal(self.what + ": packets that are not UDP", [],
+                  [p for p in h.other if (p[0], p[1][:2]) not in late])
         after = self.counts()
-        equal(self.what + ": rx errors, of length, of frame", self.wanted,
-              tuple(b - a for a, b in zip(self.before, after)))
-        if self.peer is ours():
+        got = tuple(b - a for a, b in zip(self.before, after))
+        equal(self.what + ": rx errors, of length, of frame",
+              tuple(g if x == ANY else x for x, g in zip(self.wanted, got)),
+              got)
+        if self.peer is ours() and self.wanted[0] != ANY:
             # The echo, and only that: 28 + 4 bytes, padded, and 32.
             equal(self.what + ": bytes received from the peer", 64,
                   self.peer.transfer()[0] - self.rx)
@@ -318,8 +331,11 @@ def _():
         h.send(w.renew_macs(bytes([1]) + bytes(65506), h.key), OUR4,
                STRANGER)
         # One that authenticates, with garbage in it, with a packet in it.
-    with Silence("65507 bytes of a peer: zeros", errors=1, frame=1):
+    with Silence("65507 bytes of a peer: zeros", errors=adit(1),
+                 frame=adit(1)):
         p.send(p.session.seal(bytes(65472)))
+    if harness.DRIVER != "adit":
+        return          # it drops all of the following: docs/differences.md
     q = Peer(h)
     q.handshake()
     q.ping()
@@ -379,19 +395,25 @@ def _():
     forged = bent(s.seal(b"", top[0] + 2 ** 40))
     p.send(forged)
     p.ping(counter=top[0])
-    # The end of the numbers.
+    if harness.DRIVER != "adit":
+        return          # docs/differences.md
+    # The end of the numbers, by a session of its own.
+    q = Peer(h)
+    s = q.handshake()
+    q.ping()
     end = w.REJECT_AFTER_MESSAGES
-    p.send(s.seal(echo(p.inner, INNER, 9, 9), end))
-    p.send(s.seal(echo(p.inner, INNER, 9, 9), end + 1))
-    p.send(s.seal(echo(p.inner, INNER, 9, 9), 2 ** 64 - 1))
-    top[0] += 1
-    p.ping(counter=top[0])
-    p.quiet("counters from REJECT-AFTER-MESSAGES on", 0.1, w.DATA)
-    p.ping(counter=end - 1)
-    p.send(s.seal(echo(p.inner, INNER, 9, 9), end - 1))
-    p.send(s.seal(echo(p.inner, INNER, 9, 9), end))
-    p.ping(counter=end - 2)
-    p.quiet("REJECT-AFTER-MESSAGES and the one below it again", 0.1, w.DATA)
+    for counter in (end, end + 1, 2 ** 64 - 1):
+        q.send(s.seal(echo(q.inner, INNER, 9, 9), counter))
+    q.ping(counter=100)
+    q.ping(counter=end - 1)
+    q.send(s.seal(echo(q.inner, INNER, 9, 9), end - 1))
+    q.send(s.seal(echo(q.inner, INNER, 9, 9), end))
+    q.ping(counter=end - 2)
+    h.settled(flush())
+    q.quiet("counters from REJECT-AFTER-MESSAGES on", 0.2, w.DATA)
+    time.sleep(0.03)
+    q.handshake()
+    q.ping()
 
 
 def inner4(**how):
@@ -438,11 +460,11 @@ def _():
             ("source ::", echo("::", INNER6), "frame"),
             ("IPv4-mapped source", echo("::ffff:" + p.inner, INNER6),
              "frame")):
-        before = p.transfer()[0]
-        with Silence(what, errors=1, **{kind: 1}):
+        wanted = {kind: 1}
+        if what[:2].isdigit():          # shorter than a header
+            wanted = {"length": adit(1), "frame": adit(0)}
+        with Silence(what, errors=1, **wanted):
             p.send(s.seal(plain))
-            until(10, what + " is dealt with", lambda: True)
-        check("the tunnel", p.transfer()[0] > before)
 
 
 @point("plain texts of 1 to 60 bytes, not a multiple of 16, unpadded")
@@ -451,7 +473,8 @@ def _():
     h = host()
     good = echo(p.inner, INNER)
     for n in (1, 2, 3, 15, 17, 19):
-        with Silence("%d bytes" % n, errors=1, length=1):
+        with Silence("%d bytes" % n, errors=1, length=adit(1),
+                     frame=adit(0)):
             p.send(p.session.seal(good[:n], pad=1))
     with Silence("one zero byte", errors=1, frame=1):
         p.send(p.session.seal(b"\0", pad=1))

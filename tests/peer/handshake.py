@@ -605,6 +605,7 @@ def _():
 
 @point("a response to an older initiation than the last is refused")
 def _():
+    retries("stale")
     p = begun["stale"]
     second = p.retry
     stale, _ = p.first.respond()
@@ -623,6 +624,7 @@ def _():
 
 @point("an initiation or a response is lost, late or comes twice")
 def _():
+    retries("lost-init", "lost-resp", "late-init")
     # The first initiation was lost: the second is answered.
     p = begun["lost-init"]
     s = p.answer(p.retry)
@@ -641,6 +643,7 @@ def _():
     p.send(p.first.respond()[0])
     equal("queued", b"for late-init", p.data(s)[28:41])
     p.ping(s)
+    retries("twice", "order", "old-resp")
     # The same initiation twice: two responses, the first one counts.
     p = begun["twice"]
     second = p.retry
