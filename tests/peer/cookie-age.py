@@ -8,8 +8,7 @@ import time
 
 sys.dont_write_bytecode = True
 import wgpeer as w  # noqa: E402
-from harness import (  # noqa: E402
-    Host, Peer, check, equal, point, run, skip)
+from harness import Peer, check, equal, point, run  # noqa: E402
 import cookies  # noqa: E402
 import harness  # noqa: E402
 

@@ -16,8 +16,8 @@ sys.dont_write_bytecode = True
 import wgpeer as w  # noqa: E402
 import harness  # noqa: E402
 from harness import (  # noqa: E402
-    Host, INNER, INNER6, OUR4, OUR6, Peer, V4, V6, check, checksum, echo,
-    equal, fragments, ip, point, run, udp, until)
+    Host, INNER, INNER6, OUR4, OUR6, Peer, V4, V6, check, echo, equal,
+    fragments, ip, point, run, udp, until)
 
 
 @functools.lru_cache()
@@ -93,7 +93,6 @@ class Silence:
         if kind:
             return
         h = host()
-        rx = self.peer.transfer()[0]
         self.peer.ping()
         h.settled(flush())
         h.quiet(self.what, 0.15, unexpected)

@@ -232,10 +232,6 @@ Packet = collections.namedtuple(
     "Packet", "time src sport dst dport tos payload")
 
 
-class Other(Exception):
-    """Something came out of the driver's host that is not UDP."""
-
-
 # ---------------------------------------------------------------- the host
 
 hosts = []
