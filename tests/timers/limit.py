@@ -86,7 +86,7 @@ def _():
     with Rig() as r:
         r.peer.answer = False
         r.send(200)
-        m = r.wait("init", 1)
+        r.wait("init", 1)
         r.run(0.2)
         eq("tx_dropped", 200 - limit, r.stat("tx_dropped"))
         eq("one initiation", "", r.kinds())
