@@ -211,7 +211,8 @@ static int fill_device(struct sk_buff *skb, struct wg_device *wg)
 
 	if (nla_put_u16(skb, WGDEVICE_A_LISTEN_PORT, wg->port) ||
 	    nla_put_u32(skb, WGDEVICE_A_FWMARK, wg->fwmark) ||
-	    nla_put_u32(skb, WGDEVICE_A_IFINDEX, wg->dev->ifindex))
+	    nla_put_u32(skb, WGDEVICE_A_IFINDEX, wg->dev->ifindex) ||
+	    nla_put_string(skb, WGDEVICE_A_IFNAME, wg->dev->name))
 		return -EMSGSIZE;
 	identity = rcu_dereference_protected(wg->identity,
 					     lockdep_is_held(&wg->lock));
@@ -302,8 +303,9 @@ static int dump_device(struct sk_buff *skb, struct netlink_callback *cb)
 	if (!hdr)
 		goto out;
 	genl_dump_check_consistent(cb, hdr);
-	if (nla_put_string(skb, WGDEVICE_A_IFNAME, wg->dev->name) ||
-	    (!d->started && fill_device(skb, wg))) {
+	if ((!d->started && fill_device(skb, wg)) ||
+	    (d->started &&
+	     nla_put_string(skb, WGDEVICE_A_IFNAME, wg->dev->name))) {
 		genlmsg_cancel(skb, hdr);
 		goto out;
 	}
@@ -315,13 +317,28 @@ static int dump_device(struct sk_buff *skb, struct netlink_callback *cb)
 	}
 	genlmsg_end(skb, hdr);
 	d->started = true;
+	/* 0 lets the core put the end into the same buffer, where it fits */
+	err = err ? skb->len : 0;
 	if (!err)
 		d->peer = 0;
-	err = 0;
 out:
 	mutex_unlock(&wg->lock);
 	release_device(wg, &tracker);
-	return err ?: skb->len;
+	return err;
+}
+
+/* A request that names no device is refused at once, not by an empty dump. */
+static int dump_start(struct netlink_callback *cb)
+{
+	netdevice_tracker tracker;
+	struct wg_device *wg;
+
+	wg = find_device(sock_net(cb->skb->sk), genl_info_dump(cb)->attrs,
+			 cb->extack, &tracker);
+	if (IS_ERR(wg))
+		return PTR_ERR(wg);
+	release_device(wg, &tracker);
+	return 0;
 }
 
 /*
@@ -691,6 +708,7 @@ wipe:
 static const struct genl_ops ops[] = {
 	{
 		.cmd = WG_CMD_GET_DEVICE,
+		.start = dump_start,
 		.dumpit = dump_device,
 		.policy = wg_get_policy,
 		.maxattr = WGDEVICE_A_IFNAME,

@@ -1,0 +1,226 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Usage: compare.py stream KERNEL SEED FILE-IN-KERNEL FILE-ADIT
+       compare.py lines KERNEL FILE-IN-KERNEL FILE-ADIT
+       compare.py table DIFFERENCES.md
+
+stream: answers that stream.py wrote. lines: text, "NAME: VALUE" a line,
+NAMEs in the same order. Every difference must be explained by a row of
+deliberate.tsv; the rows that were used are printed as "used ROW COUNT".
+table: each row of deliberate.tsv names a row of docs/differences.md."""
+
+import collections
+import fnmatch
+import os
+import struct
+import sys
+
+import nl
+import stream
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SHOWN = 8       # differences that are printed in full
+
+
+def table():
+    """Rows of deliberate.tsv: name, kernels, where it holds (stream or a pattern of line names), row of the document."""
+    rows = []
+    with open(os.path.join(HERE, 'deliberate.tsv')) as f:
+        for line in f:
+            if line.strip() and not line.startswith('#'):
+                rows.append(line.rstrip('\n').split('\t'))
+    return rows
+
+
+# --- what may differ in a stream: each takes the op and both answers -----------
+
+def errors(got):
+    return [e for g in got for e in [nl.error_of(*m[:2], m[4]) for m in nl.messages(g) if m[0] == nl.NLMSG_ERROR] if e]
+
+
+def stripped(got):
+    """Answers with the text and place of an error taken out."""
+    out = []
+    for g in got:
+        for kind, flags, seq, _, body in nl.messages(g):
+            err = nl.error_of(kind, flags, body)
+            if err and err[0]:
+                at = 20 if kind == nl.NLMSG_ERROR else 4
+                keep = b''.join(w for k, _, w in nl.attrs(body[at:]) if k is not None and k & nl.NLA_TYPE_MASK not in (1, 2))
+                flags = flags if keep else flags & ~0x200
+                body = body[:at] + keep
+            out.append((kind, flags, seq, body))
+    return out
+
+
+def texts(got):
+    return [e[1][1] for g in got for m in nl.messages(g) for e in [nl.error_of(m[0], m[1], m[4])] if e and 1 in e[1]]
+
+
+def error_text(op, theirs, ours):
+    """The same errors, only that ours come with a text where theirs have none."""
+    return not texts(theirs) and texts(ours) and stripped(theirs) == stripped(ours)
+
+
+def late_error(op, theirs, ours):
+    """After a SET with such an error, until the device is set anew; and which of several errors is told."""
+    if 'after-late' in op.tags:
+        return True
+    if 'late' not in op.tags:
+        return False
+    codes = [[e[0] for e in errors(g)] for g in (theirs, ours)]
+    return all(c and c[0] for c in codes)
+
+
+STREAM = {'error-text': error_text, 'late-error': late_error}
+
+
+# --- what is left out of an answer, by name --------------------------------------
+
+def normal(got, op):
+    """Answers in which a port that the kernel chose is 0xffff."""
+    return [mask(g) for g in got]
+
+
+def mask(data):
+    out, at = bytearray(data), 0
+    while at + 20 <= len(out):
+        n, kind = struct.unpack_from('=IH', out, at)
+        if n < 16:
+            break
+        if kind == nl.FAMILY:
+            i = at + 20
+            while i + 4 <= at + n:
+                length, what = struct.unpack_from('=HH', out, i)
+                if length < 4:
+                    break
+                if what == 6 and length == 6:
+                    port, = struct.unpack_from('=H', out, i + 4)
+                    if stream.AUTO_PORTS[0] <= port <= stream.AUTO_PORTS[1]:
+                        struct.pack_into('=H', out, i + 4, 0xffff)
+                i += (length + 3) & ~3
+        at += (n + 3) & ~3
+    return bytes(out)
+
+
+# --- comparing -----------------------------------------------------------------------
+
+def answers(path):
+    with open(path) as f:
+        for line in f:
+            n, sock, request, got = line.rstrip('\n').split(' ')
+            yield int(n), sock, bytes.fromhex(request), [bytes.fromhex(g) for g in got.split(',') if g]
+
+
+def show(data):
+    return ['    ' + line for line in nl.show_messages(data)]
+
+
+def compare_stream(kernel, seed, theirs_path, ours_path):
+    rows = [r for r in table() if r[2] == 'stream' and fnmatch.fnmatch(kernel, r[1])]
+    used, bad, count, kinds, later = collections.Counter(), 0, 0, collections.Counter(), []
+    gen = stream.Generator(seed).requests(1 << 60)
+    sides = answers(theirs_path), answers(ours_path)
+    while True:
+        a, b = next(sides[0], None), next(sides[1], None)
+        if a is None and b is None:
+            break
+        if a is None or b is None:
+            print(f'one side has {count} answers, the other more')
+            bad += 1
+            break
+        op = next(gen)
+        if a[2] != b[2] or a[2] != op.data + (op.middle or b''):
+            print(f'request {count} of seed {seed} is not the same on both sides')
+            bad += 1
+            break
+        count += 1
+        for e in errors(b[3]) or [(0, {})]:
+            kinds[nl.error_name(e[0])] += 1
+        theirs, ours = a[3], b[3]
+        if theirs == ours:
+            continue
+        theirs, ours = normal(theirs, op), normal(ours, op)
+        if theirs == ours:
+            continue
+        for row in rows:
+            if STREAM[row[0]](op, theirs, ours):
+                used[row[0]] += 1
+                break
+        else:
+            bad += 1
+            if bad > SHOWN:
+                later.append(a[0])
+                continue
+            print(f'difference at request {a[0]} of seed {seed}, on socket {op.sock}:')
+            print('\n'.join(show(op.data + (op.middle or b''))))
+            one, two = [x for g in theirs for x in show(g)], [x for g in ours for x in show(g)]
+            if len(theirs) != len(ours):
+                print(f'  receives: in-kernel {[len(g) for g in theirs]}, Adit {[len(g) for g in ours]}')
+            same = 0
+            while same < min(len(one), len(two)) and one[same] == two[same]:
+                same += 1
+            for name, lines in (('in-kernel', one), ('Adit', two)):
+                print(f'  {name} answers ({len(lines)} lines, the first {same} the same):')
+                print('\n'.join(lines[max(0, same - 6):same + 12]))
+    if later:
+        print(f'further differences at requests {" ".join(map(str, later))}')
+    print(f'seed {seed}: {count} requests, {bad} unexplained differences; Adit answered: ' +
+          ', '.join(f'{k} {v}' for k, v in kinds.most_common()))
+    for k, v in used.items():
+        print(f'used {k} {v}')
+    return bad or not count
+
+
+def compare_lines(kernel, theirs_path, ours_path):
+    rows = [r for r in table() if r[2] != 'stream' and fnmatch.fnmatch(kernel, r[1])]
+    sides, used, bad = [], collections.Counter(), 0
+    for path in (theirs_path, ours_path):
+        d = collections.OrderedDict()
+        with open(path, errors='replace') as f:
+            for line in f:
+                k, _, v = line.rstrip('\n').partition(': ')
+                d.setdefault(k, []).append(v)
+        sides.append(d)
+    theirs, ours = sides
+    for k in list(theirs) + [k for k in ours if k not in theirs]:
+        a, b = theirs.get(k, ['(absent)']), ours.get(k, ['(absent)'])
+        if a == b:
+            continue
+        for row in rows:
+            # NAME-PATTERN=THEIRS=>OURS, each value a pattern
+            names, _, values = row[2].partition('=')
+            x, _, y = values.partition('=>')
+            if fnmatch.fnmatchcase(k, names) and fnmatch.fnmatchcase('|'.join(a), x) and fnmatch.fnmatchcase('|'.join(b), y):
+                used[row[0]] += 1
+                break
+        else:
+            bad += 1
+            print(f'difference in {k}:')
+            for name, side in (('in-kernel', a), ('Adit', b)):
+                print(f'  {name}: ' + '\n      '.join(side))
+    if list(theirs) != list(ours) and set(theirs) == set(ours):
+        print('the lines come in another order')
+        bad += 1
+    print(f'{len(theirs)} things compared, {bad} unexplained differences')
+    for k, v in used.items():
+        print(f'used {k} {v}')
+    return bad or not theirs
+
+
+def check_table(path):
+    with open(path) as f:
+        known = {line.split('|')[1].strip() for line in f if line.startswith('| ')}
+    bad = 0
+    for row in table():
+        if len(row) != 4 or row[3] not in known:
+            print(f'deliberate.tsv: {row[0]} names no row of {path}: {row[-1]}')
+            bad += 1
+    return bad
+
+
+if __name__ == '__main__':
+    what = {'stream': (compare_stream, 4), 'lines': (compare_lines, 3), 'table': (check_table, 1)}.get(sys.argv[1] if len(sys.argv) > 1 else '')
+    if not what or len(sys.argv) - 2 != what[1]:
+        sys.exit(__doc__)
+    sys.exit(1 if what[0](*sys.argv[2:]) else 0)
