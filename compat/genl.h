@@ -21,10 +21,12 @@
 /*
  * Unknown device and peer flags: the driver of this kernel either checks them
  * by hand, with EOPNOTSUPP, or by its policy, with EINVAL. A user of one
- * kernel sees the same from both drivers.
+ * kernel sees the same from both drivers. The latter also has the core check
+ * the message's reserved bits and flags for both commands.
  */
 #if WG_FACT_UAPI_FLAGS_ALL
 #define WG_POLICY_FLAGS(mask) { .type = NLA_U32 + 0 * (mask) }
+#define WG_RESV_START_OP	(WG_CMD_SET_DEVICE + 1)
 
 static inline int wg_check_flags(const struct nlattr *attr, u32 mask,
 				 const char *msg,
@@ -40,6 +42,7 @@ static inline int wg_check_flags(const struct nlattr *attr, u32 mask,
 }
 #else
 #define WG_POLICY_FLAGS(mask) NLA_POLICY_MASK(NLA_U32, mask)
+#define WG_RESV_START_OP	0
 
 static inline int wg_check_flags(const struct nlattr *attr, u32 mask,
 				 const char *msg,

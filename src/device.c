@@ -292,7 +292,8 @@ static void wg_setup(struct net_device *dev)
 	dev->priv_flags |= IFF_NO_QUEUE;
 	dev->hard_header_len = 0;
 	dev->addr_len = 0;
-	dev->needed_headroom = overhead - WG_TAG_LEN;
+	/* and for the header of the link that the outer packet leaves by */
+	dev->needed_headroom = overhead - WG_TAG_LEN + NET_SKB_PAD;
 	dev->needed_tailroom = WG_TAG_LEN + WG_PADDING;
 	dev->features |= features;
 	dev->hw_features |= features;

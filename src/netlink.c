@@ -303,9 +303,8 @@ static int dump_device(struct sk_buff *skb, struct netlink_callback *cb)
 	if (!hdr)
 		goto out;
 	genl_dump_check_consistent(cb, hdr);
-	if ((!d->started && fill_device(skb, wg)) ||
-	    (d->started &&
-	     nla_put_string(skb, WGDEVICE_A_IFNAME, wg->dev->name))) {
+	/* what goes on has only PEERS: the first message named the device */
+	if (!d->started && fill_device(skb, wg)) {
 		genlmsg_cancel(skb, hdr);
 		goto out;
 	}
@@ -732,7 +731,7 @@ static struct genl_family family __ro_after_init = {
 	.module = THIS_MODULE,
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),
-	.resv_start_op = WG_CMD_SET_DEVICE + 1,
+	.resv_start_op = WG_RESV_START_OP,
 };
 
 int wg_netlink_module_init(void)
