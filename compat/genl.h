@@ -27,6 +27,7 @@
 #if WG_FACT_UAPI_FLAGS_ALL
 #define WG_POLICY_FLAGS(mask) { .type = NLA_U32 + 0 * (mask) }
 #define WG_RESV_START_OP	(WG_CMD_SET_DEVICE + 1)
+#define WG_FAMILY_MAXATTR	WGDEVICE_A_MAX
 
 static inline int wg_check_flags(const struct nlattr *attr, u32 mask,
 				 const char *msg,
@@ -43,6 +44,7 @@ static inline int wg_check_flags(const struct nlattr *attr, u32 mask,
 #else
 #define WG_POLICY_FLAGS(mask) NLA_POLICY_MASK(NLA_U32, mask)
 #define WG_RESV_START_OP	0
+#define WG_FAMILY_MAXATTR	0	/* each command has its own */
 
 static inline int wg_check_flags(const struct nlattr *attr, u32 mask,
 				 const char *msg,
