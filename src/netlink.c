@@ -66,6 +66,8 @@ struct dump {
 	u32 ifindex;		/* device that was found first */
 	u64 generation;		/* of its configuration, at the last message */
 	u32 peer;		/* next peer's id, 1 at the start */
+	u32 last;		/* highest id then; later peers are not shown,
+				 * or a dump might never end */
 	u32 prefixes;		/* of that peer, already sent */
 	struct wg_aip_node *pos;	/* last of them, while @generation holds */
 	bool started;
@@ -237,13 +239,13 @@ static int put_peers(struct sk_buff *skb, struct wg_device *wg, struct dump *d,
 	struct nlattr *list;
 	int err = 0;
 
-	peer = xa_find(&wg->peers, &id, ULONG_MAX, XA_PRESENT);
+	peer = xa_find(&wg->peers, &id, d->last, XA_PRESENT);
 	if (!peer)
 		return 0;
 	list = nla_nest_start(skb, WGDEVICE_A_PEERS);
 	if (!list)
 		return -EMSGSIZE;
-	for (; peer; peer = xa_find_after(&wg->peers, &id, ULONG_MAX,
+	for (; peer; peer = xa_find_after(&wg->peers, &id, d->last,
 					  XA_PRESENT)) {
 		u32 before = d->prefixes;
 
@@ -291,8 +293,10 @@ static int dump_device(struct sk_buff *skb, struct netlink_callback *cb)
 		goto out;
 	}
 	unchanged = d->started && d->generation == wg->generation;
-	if (!d->started)
+	if (!d->started) {
 		d->peer = 1;
+		d->last = wg->next_peer_id - 1;
+	}
 	/* the core compares this with the first message's */
 	cb->seq = (u32)wg->generation ?: 1;
 	d->generation = wg->generation;

@@ -90,7 +90,8 @@ def dump(what, g, bound):
     d = Device(ok(what, g.get(limit=bound)))
     say(f"{what}: {len(d.parts)} messages")
     for n, part in enumerate(d.parts):
-        if n and set(part) - {DEV.IFNAME, DEV.PEERS}:
+        # 6.1's own driver repeats the device with each part of a first peer
+        if n and ADIT and set(part) - {DEV.IFNAME, DEV.PEERS}:
             fail("IFNAME and PEERS alone in what follows the first message",
                  f"attributes {set(part)}")
             break
@@ -140,19 +141,21 @@ def _():
 @point("what does not fit a reader's buffer is cut off, and the dump still ends")
 def _():
     # A kernel never makes messages smaller than a page, whatever is read.
-    g = Genl(room=256)
-    seq = g.send(g.family, NLM_F_DUMP, genl(GET_DEVICE,
-                                             text(DEV.IFNAME, "wg0")))
+    g = Genl()
+    g.send(g.family, NLM_F_DUMP, genl(GET_DEVICE, text(DEV.IFNAME, "wg0")))
+    g.sock.setblocking(False)
     cut = n = 0
     while n < 6000:
-        data, _, flags, _ = g.sock.recvmsg(256)
+        try:
+            flags = g.sock.recvmsg(256)[2]
+        except BlockingIOError:
+            break       # reading is what makes the next message
         n += 1
         cut += bool(flags & socket.MSG_TRUNC)
-        if struct.unpack_from("=IHHII", data)[1] == NLMSG_DONE:
-            break
     true("it ended", n < 6000, n)
-    true("messages were cut", cut > 100, cut)
-    equal("answers were to this", seq, struct.unpack_from("=IHHII", data)[3])
+    true("messages were cut", cut > 50, cut)
+    g.sock.setblocking(True)
+    ok("the socket is good for more", g.get())
     g.close()
 
 
@@ -169,6 +172,8 @@ def _():
 
 @point("the device goes in the midst of a dump")
 def _():
+    if not ADIT:
+        skip("this driver's dump holds the device: deleting it waits for us")
     rt.delete("wg1")
     need("wg1", rt.add("wg1"))
     need("peers", wg.set(peers(*(peer(key(n)) for n in range(400))),
@@ -196,8 +201,7 @@ def _():
     a = g.get(name="wg1", between=replace, limit=100)
     mixed = {k >= key(1000) for k in Device(a).keys}
     true("no peers of both", len(mixed) <= 1 or a.interrupted)
-    if ADIT:
-        equal("how it ends", "ENODEV", a.name)
+    equal("how it ends", "ENODEV", a.name)
     g.close()
     rt.delete("wg1")
 
