@@ -41,7 +41,7 @@ check:
 	@tests/check unit debian-6.1
 
 check-all:
-	@tests/check unit debian-6.1 timers peer demo uml-7.3 build in-kernel go
+	@tests/check unit debian-6.1 uapi timers peer demo uml-7.3 build in-kernel go
 
 install:
 	@tools/install
