@@ -166,7 +166,7 @@ apt_sources() {
 
 # apt_root RELEASE SUITE...: write the private apt configuration
 # apt/RELEASE and refresh its lists if they are old. "security" stands for
-# the release's security suite. Sets $apt_conf.
+# the release's security suite. Sets $apt_conf and $apt_lists.
 apt_root() {
 	local release=$1 root=$vm_cache/apt/$1 main='' security='' key='' suite s
 	shift
@@ -220,6 +220,7 @@ apt_root() {
 		Acquire::Retries "3";
 	END
 	apt_conf=$root/apt.conf
+	apt_lists=$root/etc/sources.list
 	if cmp -s "$root/etc/sources.list.new" "$root/etc/sources.list" &&
 	   [ -f "$root/updated" ] &&
 	   [ -n "$(find "$root/updated" -mtime "-$vm_lists_days")" ] &&
@@ -588,12 +589,33 @@ base_fresh() {
 		cmp -s - "$1.inputs"
 }
 
+# base_modules_into DIR KERNEL [MODULE...]: the modules that guests get, those
+# given and all that they depend on
+base_modules_into() {
+	local tmp=$1 kdir=$vm_cache/kernels/$2 ver m f
+	shift 2
+	ver=$(cat "$kdir/release")
+	mkdir -p "$tmp/usr/lib/modules/$ver"
+	{
+		for m in "${base_module_dirs[@]}"; do
+			find "$kdir/root/lib/modules/$ver/kernel/$m" -name '*.ko*' 2>/dev/null
+		done | sed 's,.*/,,; s,\.ko.*,,'
+		printf '%s\n' "${base_modules[@]}" "$@"
+	} | sort -u | while read -r m; do
+		PATH=$PATH:/sbin:/usr/sbin modprobe -S "$ver" -d "$kdir/root" --show-depends "$m" 2>/dev/null
+	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r f; do
+		f=${f#"$kdir"/root/lib/modules/"$ver"/}
+		install -D -m 644 "$kdir/root/lib/modules/$ver/$f" "$tmp/usr/lib/modules/$ver/$f"
+	done
+	cp "$kdir/root/lib/modules/$ver/"modules.{order,builtin*} "$tmp/usr/lib/modules/$ver/"
+	PATH=$PATH:/sbin:/usr/sbin depmod -b "$tmp" "$ver" || die "depmod failed"
+}
+
 base_make() { # KERNEL IMAGE
-	local kernel=$1 img=$2 kdir=$vm_cache/kernels/$1 tmp ver p f d lib progs=() m
+	local kernel=$1 img=$2 tmp p f d lib progs=()
 	[ -f "$img" ] && base_fresh "$img" && return
 	need_qemu_packages
 	say "making the base file system for $kernel"
-	ver=$(cat "$kdir/release")
 	tmp=$vm_cache/base/.tmp-$kernel
 	rm -rf "$tmp"
 	mkdir -p "$tmp"/{usr/{bin,sbin,lib,lib64},bbin,etc,dev,proc,sys,run,tmp,root,var/lib,adit}
@@ -636,21 +658,7 @@ base_make() { # KERNEL IMAGE
 		cp -L "$lib" "$f"
 	done < <(ldd "${progs[@]}" 2>/dev/null |
 		sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[ \t]*\(\/[^ :]*ld-linux[^ ]*\) .*/\1/p' | sort -u)
-	# modules
-	mkdir -p "$tmp/usr/lib/modules/$ver"
-	{
-		for m in "${base_module_dirs[@]}"; do
-			find "$kdir/root/lib/modules/$ver/kernel/$m" -name '*.ko*' 2>/dev/null
-		done | sed 's,.*/,,; s,\.ko.*,,'
-		printf '%s\n' "${base_modules[@]}"
-	} | sort -u | while read -r m; do
-		PATH=$PATH:/sbin:/usr/sbin modprobe -S "$ver" -d "$kdir/root" --show-depends "$m" 2>/dev/null
-	done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | sort -u | while read -r f; do
-		f=${f#"$kdir"/root/lib/modules/"$ver"/}
-		install -D -m 644 "$kdir/root/lib/modules/$ver/$f" "$tmp/usr/lib/modules/$ver/$f"
-	done
-	cp "$kdir/root/lib/modules/$ver/"modules.{order,builtin*} "$tmp/usr/lib/modules/$ver/"
-	PATH=$PATH:/sbin:/usr/sbin depmod -b "$tmp" "$ver" || die "depmod failed"
+	base_modules_into "$tmp" "$kernel"
 	# /etc
 	cp /etc/protocols /etc/services "$tmp/etc/" 2>/dev/null
 	cp -r /etc/iproute2 /usr/share/iproute2 "$tmp/etc/" 2>/dev/null

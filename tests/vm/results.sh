@@ -155,10 +155,15 @@ attend() {
 }
 
 # start_qemu KERNEL INITRD LOG TAP QEMU-ARGUMENT...: TAP is a FIFO or "stdio".
-# Uses $cpu, $smp, $mem, $virtual_time.
+# Uses $cpu, $smp, $mem, $virtual_time; $vm_disk is the disk of a system.
 start_qemu() {
-	local kernel=$1 initrd=$2 log=$3 tap=$4 accel c=$cpu
+	local kernel=$1 initrd=$2 log=$3 tap=$4 accel c=$cpu first=rdinit=/adit/tests/vm/guest/init
 	shift 4
+	if [ -n "${vm_disk-}" ]; then
+		first="rdinit=/switch-root systemd.show_status=0 systemd.getty_auto=0"
+		set -- "$@" -device virtio-blk-pci,drive=root \
+			-drive "if=none,id=root,format=raw,snapshot=on,file=$vm_disk"
+	fi
 	if [ "$virtual_time" = 1 ]; then
 		accel=(-accel "tcg,thread=single" -smp "$smp" -icount 'shift=0,sleep=off')
 		: "${c:=qemu64}"
@@ -177,7 +182,7 @@ start_qemu() {
 	set -- qemu-system-x86_64 -name adit -M q35 "${accel[@]}" -cpu "$c" -m "$mem" \
 		-nodefaults -display none -no-reboot -kernel "$vm_cache/kernels/$kernel/vmlinux" \
 		-initrd "$initrd" \
-		-append "console=ttyS0 panic=-1 nokaslr mitigations=off quiet printk.devkmsg=on net.ifnames=0 rdinit=/adit/tests/vm/guest/init" \
+		-append "console=ttyS0 panic=-1 nokaslr mitigations=off quiet printk.devkmsg=on net.ifnames=0 $first" \
 		-chardev "file,id=con,path=$log" -serial chardev:con -serial chardev:tap \
 		-device virtio-rng-pci "$@"
 	if [ "$tap" = stdio ]; then
