@@ -160,7 +160,7 @@ start_qemu() {
 	local kernel=$1 initrd=$2 log=$3 tap=$4 accel c=$cpu first=rdinit=/adit/tests/vm/guest/init
 	shift 4
 	if [ -n "${vm_disk-}" ]; then
-		first="rdinit=/switch-root systemd.show_status=0 systemd.getty_auto=0"
+		first="rdinit=/init systemd.show_status=0 systemd.getty_auto=0"
 		set -- "$@" -device virtio-blk-pci,drive=root \
 			-drive "if=none,id=root,format=raw,snapshot=on,file=$vm_disk"
 	fi

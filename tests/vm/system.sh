@@ -119,7 +119,7 @@ have_system() {
 system_initrd() {
 	local kernel=$1 key img
 	key=$({
-		echo "layout 1 ${base_modules[*]} ${base_module_dirs[*]}"
+		echo "layout 2 ${base_modules[*]} ${base_module_dirs[*]}"
 		cat "$vm_cache/kernels/$kernel/.done" "$vm_dir/guest/switch-root"
 	} | sha256sum | cut -c1-16)
 	img=$vm_cache/base/system-$kernel-$key.cpio
@@ -135,7 +135,7 @@ system_initrd_make() { # KERNEL IMAGE
 	mkdir -p "$tmp"/{bbin,dev,proc,sys,sysroot,usr/lib}
 	ln -s usr/lib "$tmp/lib"
 	cp "$(find_program busybox)" "$tmp/bbin/busybox"
-	install -m 755 "$vm_dir/guest/switch-root" "$tmp/switch-root"
+	install -m 755 "$vm_dir/guest/switch-root" "$tmp/init"
 	base_modules_into "$tmp" "$kernel" virtio_blk ext4 crc32c_generic crc32c-intel \
 		autofs4 efivarfs configfs loop
 	(cd "$tmp" && find . | cpio --quiet -o -H newc -R 0:0) >"$img.tmp" || die "cpio failed"
