@@ -9,7 +9,6 @@
 client_begin 2 "ifupdown" ifup ifdown
 client_end() {
 	ifdown wg0
-	rm -f /etc/network/interfaces.d/wg0
 }
 doc_file wg-conf /etc/wireguard/tunnel.conf
 doc_file ifupdown /etc/network/interfaces.d/wg0

@@ -9,6 +9,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../netns/lib.sh"
 
 DOC=$LIB_DIR/../../docs/clients.md
+WROTE=()	# files that doc_file made
 
 # client_begin PLAN TITLE [TOOL...]: as begin, with the far end set up
 client_begin() {
@@ -41,7 +42,7 @@ scenario_cleanup() {
 	client_end
 	ip link del wg0
 	ip link del eth0
-	rm -f /etc/wireguard/*.conf
+	rm -f "${WROTE[@]}"
 } > /dev/null 2>&1
 
 # doc NAME: that block of the document, with keys
@@ -59,6 +60,7 @@ doc() {
 doc_file() {
 	mkdir -p "${2%/*}"
 	rm -f "$2"
+	WROTE+=("$2")
 	(umask 077 && doc "$1" | sed "${3:-}" > "$2")
 	STEP="$2 from docs/clients.md"
 	[ -s "$2" ] || { fail "a block $1 in docs/clients.md" "none"; exit 1; }
