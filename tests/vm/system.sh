@@ -119,7 +119,7 @@ have_system() {
 system_initrd() {
 	local kernel=$1 key img
 	key=$({
-		echo "layout 2 ${base_modules[*]} ${base_module_dirs[*]}"
+		echo "layout 3 ${base_modules[*]} ${base_module_dirs[*]}"
 		cat "$vm_cache/kernels/$kernel/.done" "$vm_dir/guest/switch-root"
 	} | sha256sum | cut -c1-16)
 	img=$vm_cache/base/system-$kernel-$key.cpio
@@ -137,7 +137,7 @@ system_initrd_make() { # KERNEL IMAGE
 	cp "$(find_program busybox)" "$tmp/bbin/busybox"
 	install -m 755 "$vm_dir/guest/switch-root" "$tmp/init"
 	base_modules_into "$tmp" "$kernel" virtio_blk ext4 crc32c_generic crc32c-intel \
-		autofs4 efivarfs configfs loop
+		autofs4 binfmt_misc efivarfs configfs loop
 	(cd "$tmp" && find . | cpio --quiet -o -H newc -R 0:0) >"$img.tmp" || die "cpio failed"
 	rm -f "$vm_cache/base/system-$kernel-"*.cpio
 	mv "$img.tmp" "$img"
