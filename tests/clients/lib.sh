@@ -45,6 +45,19 @@ scenario_cleanup() {
 	rm -f "${WROTE[@]}"
 } > /dev/null 2>&1
 
+# What may explain a failure, at the first one
+_dump() {
+	say "  state of the machine at the first failure of $SCENARIO:
+$({
+	wg show
+	ip -br address show
+	ip route show table all
+	journalctl -q --no-pager -o cat -n 25 -u NetworkManager -u systemd-networkd \
+		-u systemd-resolved -u wg-quick@wg0
+	} 2>&1 | head -n 80)
+  --- end of state"
+}
+
 # doc NAME: that block of the document, with keys
 doc() {
 	awk -v m="<!-- test: $1 -->" '
