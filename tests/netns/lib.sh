@@ -194,7 +194,7 @@ begin() {
 	for t in ip wg ping "$@"; do
 		command -v "$t" > /dev/null || skip_all "needs the command $t"
 	done
-	for t in wire uapi-probe; do
+	for t in wire uapi-probe sockopt; do
 		[ -x "$LIB_DIR/$t" ] ||
 			skip_all "$t is not built: run make in tests/netns"
 	done
@@ -383,7 +383,7 @@ on() {
 		ip netns exec "${NS[$h]}" sh -c 'mount --bind "$0" /var/run/wireguard && exec "$@"' \
 			"$TMP/run-$h" "$@"
 		;;
-	kernel:wg | *:ping | *:nft | *:sh | *:*/wire | *:*/uapi-probe)
+	kernel:wg | *:ping | *:nft | *:sh | *:*/wire | *:*/uapi-probe | *:*/sockopt)
 		# Quicker than ip netns exec, but /sys is not that of the
 		# namespace and there are no files of its own in /etc.
 		"$LIB_DIR/wire" netns "${NS[$h]}" "$@"
