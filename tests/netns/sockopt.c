@@ -205,8 +205,9 @@ static int txtime(char **a)
 		c->cmsg_len = CMSG_LEN(sizeof(when));
 		memcpy(CMSG_DATA(c), &when, sizeof(when));
 		fill(buf, i, 100);
-		if (sendmsg(fd, &msg, 0) < 0 && errno != ECONNREFUSED)
-			die("sendmsg");
+		while (sendmsg(fd, &msg, 0) < 0)
+			if (errno != ECONNREFUSED)
+				die("sendmsg");
 	}
 	return 0;
 }
@@ -288,8 +289,10 @@ static int tx_stamps(char **a)
 		die("SO_TIMESTAMPING");
 	for (i = 0; i < count; i++) {
 		fill(buf, i, 100);
-		if (send(fd, buf, 100, 0) < 0 && errno != ECONNREFUSED)
-			die("send");
+		/* an ICMP error of the last one is told in place of sending */
+		while (send(fd, buf, 100, 0) < 0)
+			if (errno != ECONNREFUSED)
+				die("send");
 	}
 	end = seconds(CLOCK_MONOTONIC) + 2;
 	while (stamped < count && seconds(CLOCK_MONOTONIC) < end) {
