@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 5 "packets from AF_PACKET sockets" nft
+begin 6 "packets from AF_PACKET sockets" nft
 
 pair
 tunnel
@@ -72,6 +72,52 @@ for bytes in 00 45 4500 60 600000 "$(printf '%080d' 0)" "$(printf 'f%.0s' {1..12
 done
 expect_eq "refused of 36" 36 "$refused"
 expect_ping "the tunnel still works" a -c 1 10.9.0.2
+
+point "what is refused draws no ICMP error, whatever its ethertype says"
+nft_load a <<- 'END'
+	table inet t {
+		counter told { }
+		chain out {
+			type filter hook output priority 0
+			icmp type destination-unreachable counter name told
+			icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } counter name told
+		}
+		chain in {
+			type filter hook input priority 0
+			icmp type destination-unreachable counter name told
+			icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } counter name told
+		}
+	}
+END
+errors=$(devstat a wg0 tx_errors)
+# Whole packets under an ethertype that is not theirs: the other family, ARP,
+# MPLS, VLAN, none that is known.
+n=0
+for protocol in 0x86dd 0x0806 0x8847 0x8100 0x88b5 0x0001; do
+	expect_eq "IPv4 as $protocol" EPROTONOSUPPORT "$(inject $protocol "$(v4 32)")"
+	n=$((n + 1))
+done
+for protocol in 0x0800 0x0806 0x8847 0x8100 0x88b5 0x0001; do
+	expect_eq "IPv6 as $protocol" EPROTONOSUPPORT "$(inject $protocol "$(v6 12)")"
+	n=$((n + 1))
+done
+# Whole but for the version, which is that of the other family.
+packet=$(v6 12)
+expect_eq "version 4 in an IPv6 header" EPROTONOSUPPORT "$(inject 0x86dd "4${packet:1}")"
+packet=$(v4 32)
+expect_eq "version 6 in an IPv4 header" EPROTONOSUPPORT "$(inject 0x0800 "6${packet:1}")"
+n=$((n + 2))
+expect_eq "tx_errors" $((errors + n)) "$(devstat a wg0 tx_errors)"
+# What goes to nobody does draw one, of a raw socket too.
+expect_eq "ICMP errors" 0 "$(nft_count a t told)"
+told() { # NUMBER
+	[ "$(nft_count a t told)" -ge "$1" ]
+}
+packet=$(v6 12)
+expect_eq "IPv6 to nobody" ENOKEY "$(inject 0x86dd "${packet/fd090000000000000000000000000002/fd090000000000000000000000000099}")"
+expect_soon 2 "ICMP errors, as they leave and come in" told 2
+on a "$LIB_DIR/wire" udp-errno 10.9.0.99 > /dev/null
+expect_soon 2 "ICMP errors with those of IPv4" told 4
 
 point "a length field beyond the packet: dropped by the receiver, and counted"
 errors=$(devstat b wg0 rx_errors) length=$(devstat b wg0 rx_length_errors)

@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 5 "device deletion, namespace deletion, module removal under traffic"
+begin 6 "device deletion, namespace deletion, module removal under traffic"
 
 wire=$LIB_DIR/wire
 pair
@@ -106,6 +106,42 @@ else
 	expect_fail "wg0 of b is gone" on b ip link show wg0
 	expect_eq "sockets left at a, b" "0 0" "$(sockets a) $(sockets b)"
 	expect_eq "module in /sys" "" "$(ls -d /sys/module/wireguard 2> /dev/null)"
+fi
+
+point "it is removed while devices are made, listed and set, under traffic"
+if [ -n "$why" ]; then
+	skip_point "$why"
+else
+	for round in 1 2; do
+		load 2> /dev/null
+		tunnel
+		expect_ping "a pings b" a -c 1 10.9.0.2
+		flows
+		loops=()
+		start dumps a sh -c 'while :; do wg show all dump; wg show wg0 peers; done'
+		loops+=("$PID")
+		start links b sh -c 'while :; do
+			ip link add wg7 type wireguard && ip link set wg7 up; ip link del wg7; done'
+		loops+=("$PID")
+		start sets a sh -c 'while :; do
+			wg set wg0 listen-port 51820 peer "$0" persistent-keepalive 1
+			wg set wg0 peer "$0" persistent-keepalive 0; done' "${PUB[b]}"
+		loops+=("$PID")
+		sleep 0.5
+		# Who adds a link holds the module for that moment: then it is in use.
+		expect_soon 30 "rmmod wireguard, round $round" timeout "$(slow 30)" rmmod wireguard
+		for p in "${loops[@]}"; do
+			stop "$p"
+		done
+		flows_end
+		expect_fail "wg0 of a is gone" on a ip link show wg0
+		# ip link add may have brought it back.
+		if [ -d /sys/module/wireguard ]; then
+			expect_soon 10 "removing what came back" rmmod wireguard
+		fi
+		expect_eq "sockets left at a, b" "0 0" "$(sockets a) $(sockets b)"
+		expect_eq "module in /sys" "" "$(ls -d /sys/module/wireguard 2> /dev/null)"
+	done
 fi
 
 point "it is loaded again by its name and works, twice"
