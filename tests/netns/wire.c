@@ -18,6 +18,8 @@
  *                                        nothing came for SECONDS; prints
  *                                        "received lost late twice corrupt",
  *                                        lost: of those before the last one
+ *   wire udp-hold 4|6 PORT...            bind these ports in one family, say
+ *                                        "ready" and keep them until killed
  *   wire packet IF ETHERTYPE HEX [COUNT] AF_PACKET, raw, with that protocol;
  *                                        prints the errno
  *
@@ -396,6 +398,33 @@ static int udp_sink(char **a)
 	return 0;
 }
 
+static int udp_hold(int argc, char **a)
+{
+	int v6 = number(a[0]) == 6, one = 1, i;
+
+	for (i = 1; i < argc; i++) {
+		struct sockaddr_in6 any6 = {
+			.sin6_family = AF_INET6, .sin6_port = htons(number(a[i])),
+		};
+		struct sockaddr_in any4 = {
+			.sin_family = AF_INET, .sin_port = htons(number(a[i])),
+		};
+		int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
+
+		if (fd < 0)
+			die("socket");
+		if (v6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one,
+				     sizeof(one)))
+			die("setsockopt");
+		if (v6 ? bind(fd, (void *)&any6, sizeof(any6)) :
+			 bind(fd, (void *)&any4, sizeof(any4)))
+			die("bind");
+	}
+	fputs("ready\n", stderr);
+	pause();
+	return 0;
+}
+
 static int packet(int argc, char **a)
 {
 	struct sockaddr_ll ll = {
@@ -489,6 +518,8 @@ int main(int argc, char **argv)
 		return udp_flow(n, a);
 	if (!strcmp(what, "udp-sink") && n == 3)
 		return udp_sink(a);
+	if (!strcmp(what, "udp-hold") && n >= 2)
+		return udp_hold(n, a);
 	if (!strcmp(what, "packet") && (n == 3 || n == 4))
 		return packet(n, a);
 	if (!strcmp(what, "new-host") && n == 1)
