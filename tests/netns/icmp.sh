@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 6 "ICMP errors for what cannot be sent" nft
+begin 7 "ICMP errors for what cannot be sent" nft
 
 # c is behind a, d behind b.
 host_new c a b d
@@ -42,8 +42,9 @@ nft_load c <<- 'END'
 		counter v6 { }
 		chain c {
 			type filter hook input priority 0
-			icmp type destination-unreachable icmp code 1 ip saddr 198.51.100.1 counter name v4
-			icmpv6 type destination-unreachable icmpv6 code 3 ip6 saddr fd51::1 counter name v6
+			# The packet that it quotes is c's: source and destination.
+			icmp type destination-unreachable icmp code 1 ip saddr 198.51.100.1 @th,160,32 0xc6336403 counter name v4
+			icmpv6 type destination-unreachable icmpv6 code 3 ip6 saddr fd51::1 @th,128,128 0xfd510000000000000000000000000003 counter name v6
 		}
 	}
 END
@@ -91,6 +92,22 @@ errors=$(devstat a wg0 tx_errors)
 told "IPv4" v4 10.30.0.3
 told "no endpoint" v6 fd40::3
 expect_eq "tx_errors" $((errors + 2)) "$(devstat a wg0 tx_errors)"
+
+point "errors are limited in rate, as the stack's own are"
+must "the usual limit" on a sh -c 'echo 1000 > /proc/sys/net/ipv4/icmp_ratelimit
+	echo 1000 > /proc/sys/net/ipv6/icmp/ratelimit'
+for f in "v4 10.30.0.4" "v6 fd30::4"; do
+	read -r v to <<< "$f"
+	n=$(nft_count c t "$v")
+	errors=$(devstat a wg0 tx_errors)
+	# The sender may be told of errors before it is done.
+	on c sh -c 'for i in 1 2 3 4 5 6; do "$0" udp-send "$1" 9 00 10; done' "$LIB_DIR/wire" "$to" > /dev/null 2>&1
+	failed() { [ "$(devstat a wg0 tx_errors)" -ge $((errors + 30)) ]; }
+	expect_soon 3 "$v: a got them" failed
+	expect_range "$v: errors for 30 packets or more" 1 15 $(($(nft_count c t "$v") - n))
+done
+must "no rate limit" on a sh -c 'echo 0 > /proc/sys/net/ipv4/icmp_ratelimit
+	echo 0 > /proc/sys/net/ipv6/icmp/ratelimit'
 
 point "a packet of neither IPv4 nor IPv6: EPROTONOSUPPORT, and no ICMP"
 nft_load a <<- 'END'
