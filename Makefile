@@ -17,11 +17,12 @@ clean:
 	@rm -f wireguard.ko wireguard.mod wireguard.mod.c *.o .*.cmd \
 		Module.symvers modules.order src/*.o src/.*.cmd compat/facts.h
 
-.PHONY: help prepare demo check check-all install uninstall
+.PHONY: help prepare demo check check-all mutants install uninstall
 help:
 	@echo "make demo       two sites behind NAT joined through a hub, shown in a guest"
 	@echo "make check      unit tests, and every scenario on Debian's kernel in a guest"
 	@echo "make check-all  the same and more: Linux 7.3, interop, builds, the demo"
+	@echo "make mutants    known bugs put back one by one, which the tests must find"
 	@echo "make prepare    download and build the test kernels, so that they are there"
 	@echo "make modules    wireguard.ko for a kernel: KDIR=<its build directory>"
 	@echo "sudo make install    install with DKMS on this machine"
@@ -42,6 +43,10 @@ check:
 
 check-all:
 	@tests/check unit debian-6.1 uapi timers peer demo uml-7.3 build in-kernel go
+
+# M="name..." for some of them
+mutants:
+	@tests/mutants/run $(M)
 
 install:
 	@tools/install
