@@ -17,12 +17,13 @@ clean:
 	@rm -f wireguard.ko wireguard.mod wireguard.mod.c *.o .*.cmd \
 		Module.symvers modules.order src/*.o src/.*.cmd compat/facts.h
 
-.PHONY: help prepare demo check check-all mutants install uninstall
+.PHONY: help prepare demo check check-all mutants coverage install uninstall
 help:
 	@echo "make demo       two sites behind NAT joined through a hub, shown in a guest"
 	@echo "make check      unit tests, and every scenario on Debian's kernel in a guest"
 	@echo "make check-all  the same and more: Linux 7.3, interop, builds, the demo"
 	@echo "make mutants    known bugs put back one by one, which the tests must find"
+	@echo "make coverage   which lines of src/ the tests run"
 	@echo "make prepare    download and build the test kernels, so that they are there"
 	@echo "make modules    wireguard.ko for a kernel: KDIR=<its build directory>"
 	@echo "sudo make install    install with DKMS on this machine"
@@ -47,6 +48,9 @@ check-all:
 # M="name..." for some of them
 mutants:
 	@tests/mutants/run $(M)
+
+coverage:
+	@tests/coverage
 
 install:
 	@tools/install

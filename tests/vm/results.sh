@@ -393,6 +393,9 @@ on_frame() {
 		shift
 		note "$*"
 		;;
+	coverage)
+		printf '%s\n' "$arg" >>"$coverage.base64"
+		;;
 	stuck)
 		shift
 		note "$*"
