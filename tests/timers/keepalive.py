@@ -27,8 +27,10 @@ def _():
             r.peer.data()
         first = r.wait("keep data", 12)
         after("from the first data to a keepalive", KEEPALIVE, first.t - t)
-        second = r.wait("keep data", 12)
-        after("from that to the next", KEEPALIVE, second.t - first.t)
+        # docs/differences.md: the kernel's driver of 6.1 sends none for the later data
+        if driver == "adit":
+            second = r.wait("keep data", 12)
+            after("from that to the next", KEEPALIVE, second.t - first.t)
         r.run(100)
         eq("and that is all", "", r.kinds())
 
@@ -43,7 +45,9 @@ def _():
         keeps = r.messages()
         eq("kinds", {"keep"}, {m.kind for m in keeps})
         for n, gap in enumerate(gaps(keeps), 1):
-            after(f"from {n} to {n + 1}", KEEPALIVE, gap)
+            # docs/differences.md: there it begins anew with the next data, 0.5 s on
+            rest = 0 if driver == "adit" else 0.5
+            after(f"from {n} to {n + 1}", KEEPALIVE, gap, rest)
         between("of them in 101 s", 9, 10, len(keeps))
 
 
@@ -77,8 +81,7 @@ def _():
         r.forget()
         after("data after that", KEEPALIVE, r.wait("keep", 12).t - t)
         r.run(40)
-        # docs/differences.md: the kernel's driver still remembers the second
-        eq("keepalives after it", "" if driver == "adit" else "keep", r.kinds())
+        eq("keepalives after it", "", r.kinds())
 
 
 @point("rule 6: a response that is sent cancels it")
