@@ -15,6 +15,8 @@ wg = Genl()
 need("lo up", rt.change("lo", up=True))
 PRIVATE = [clamp(bytes([n]) * 32) for n in range(1, 3)]
 PUBLIC = [public(p) for p in PRIVATE]
+# The kernel's own driver takes 10 ms and more to add or remove a peer.
+FEW = 1 if ADIT else 10
 
 
 def fresh(name="wg0"):
@@ -87,7 +89,7 @@ def sane(what, d, known):
 @point("all peers are replaced between each two messages: the dump ends")
 def _():
     fresh()
-    n = 600
+    n = 600 // min(FEW, 3)
     changed("peers", some(n))
     bound = 3 * quiet() + 20
     g = Genl(room=4096)
@@ -101,6 +103,8 @@ def _():
 
 @point("peers are added between each two messages: the dump ends")
 def _():
+    if not ADIT:
+        skip("this driver's dump goes on with what is added")
     fresh()
     changed("peers", some(300))
     bound = 3 * quiet() + 20
@@ -189,7 +193,7 @@ def _():
 @point("many dumps while another client replaces all peers, without end")
 def _():
     fresh()
-    n = 400
+    n = 400 // FEW
     changed("peers", some(n))
     known = {key(i) for i in range(n)}
     messages = some(n)
@@ -215,7 +219,7 @@ def _():
 @point("the same, by three clients: peers, keys and a device that is remade")
 def _():
     fresh()
-    messages = some(200)
+    messages = some(200 // FEW)
     other = [
         Client(lambda g, i: g.set(REPLACE, messages)),
         Client(lambda g, i: g.set(attr(DEV.PRIVATE_KEY, PRIVATE[i % 2]),
@@ -223,18 +227,21 @@ def _():
         Client(remake)]
     ends = {}
     try:
-        with within("100 dumps", 60):
-            for i in range(100):
+        with within("100 dumps and more, until 5 found the device", 60):
+            i = 0
+            end = time.monotonic() + 50 * SLOW
+            while i < 100 or ends.get("0", 0) < 5 and time.monotonic() < end:
                 g = Genl(**({}, {"room": 4096})[i % 2])
                 a = g.get(limit=4000)
                 ends[a.name] = ends.get(a.name, 0) + 1
                 g.close()
+                i += 1
     finally:
         for c in other:
             c.end()
     say(f"ends: {ends}")
     true("success and ENODEV alone", set(ends) <= {"0", "ENODEV"}, ends)
-    true("success at least once", "0" in ends)
+    true("5 successes", ends.get("0", 0) >= 5)
 
 
 def remake(g, n):
@@ -258,8 +265,8 @@ def tunnel(extra=0):
             peers(peer(PUBLIC[1 - n], attr(PEER.ENDPOINT,
                                            in4("127.0.0.1", 5101 - n)),
                        ips(f"10.200.0.{2 - n}/32"))), name=f"wg{n}"))
-    for first in range(0, extra, 500):
-        need("more peers", wg.set(some(500, first, 2), name="wg0"))
+    for first in range(0, extra, extra // 2 or 1):
+        need("more peers", wg.set(some(extra // 2, first, 2), name="wg0"))
     need("moved", rt.change("wg1", attr(IFLA.NET_NS_FD,
                                         struct.pack("=I", inner.fd))))
     need_sh("ip addr add 10.200.0.1/24 dev wg0 && ip link set wg0 up")
@@ -325,32 +332,34 @@ def _():
 
 @point("1,000 peers are removed at once under traffic, in bounded time")
 def _():
-    inner, g = tunnel(extra=1000)
+    n = 1000 // FEW
+    half = n // 2
+    inner, g = tunnel(extra=n)
     flood = Flood()
     try:
         flows(g)
         d = wg.show()
-        equal("peers", 1001, len(d.keys))
-        equal("allowed IPs", 2001, sum(
+        equal("peers", n + 1, len(d.keys))
+        equal("allowed IPs", 2 * n + 1, sum(
             len(parse(p.get(PEER.ALLOWEDIPS, b""))) for p in d.peers))
-        gone = [peer(key(i), u32(PEER.FLAGS, REMOVE_ME)) for i in range(1000)]
-        with within("removing 1,000 by name", 20):
+        gone = [peer(key(i), u32(PEER.FLAGS, REMOVE_ME)) for i in range(n)]
+        with within(f"removing {n} by name", 20):
             ok("remove", wg.set(peers(*gone)))
         d = wg.show()
         equal("peers", [PUBLIC[1]], d.keys)
         equal("allowed IPs", ["10.200.0.2/32"], d.ips(PUBLIC[1]))
         flows(g)
-        for first in range(0, 1000, 500):
-            ok("add", wg.set(some(500, first)))
-        with within("replacing 1,001 by one", 20):
+        for first in range(0, n, half):
+            ok("add", wg.set(some(half, first)))
+        with within(f"replacing {n + 1} by one", 20):
             ok("replace", wg.set(REPLACE, peers(peer(
                 PUBLIC[1], attr(PEER.ENDPOINT, in4("127.0.0.1", 5101)),
                 ips("10.200.0.2/32")))))
         equal("peers", [PUBLIC[1]], wg.show().keys)
         flows(g)
-        for first in range(0, 1000, 500):
-            ok("add", wg.set(some(500, first)))
-        with within("deleting the device", 20):
+        for first in range(0, n, half):
+            ok("add", wg.set(some(half, first)))
+        with within("deleting the device", 20 if ADIT else 100):
             ok("wg0", rt.delete("wg0"))
     finally:
         flood.end()
@@ -364,11 +373,12 @@ def _():
     base = some(20, 5000, 3)
     changed("base", base)
     before = [m[2] for m in wg.get().messages]
-    for i in range(10):
-        for first in range(0, 1000, 500):
-            changed("add", some(500, first, 2))
+    n = 1000 // FEW
+    for _ in range(10 if ADIT else 2):
+        for first in range(0, n, n // 2):
+            changed("add", some(n // 2, first, 2))
         changed("remove", peers(*(peer(key(i), u32(PEER.FLAGS, REMOVE_ME))
-                                  for i in range(1000))))
+                                  for i in range(n))))
         if not equal("the dump", before, [m[2] for m in wg.get().messages]):
             break
 

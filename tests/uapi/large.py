@@ -291,7 +291,8 @@ def _():
 
 @point("a device with 10,000 peers is deleted in bounded time")
 def _():
-    set_peers(PEERS, "peers")
+    # 6.1's own driver takes more than a minute for all of them
+    set_peers(PEERS if ADIT else PEERS // 20, "peers")
     with within("deleting", 30):
         ok("wg0", rt.delete("wg0"))
     equal("it is gone", "ENODEV", wg.get().name)
