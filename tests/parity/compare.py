@@ -249,7 +249,7 @@ def compare_lines(kernel, theirs_path, ours_path):
         print('the lines come in another order')
         bad += 1
     print(f'{len(theirs)} things compared, {bad} unexplained differences')
-    for k, v in used.items():
+    for k, v in (+used).items():
         print(f'used {k} {v}')
     return bad or not theirs
 
