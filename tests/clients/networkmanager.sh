@@ -24,7 +24,7 @@ expect_eq "keepalive" 25 "$(wg show wg0 persistent-keepalive | cut -f2)"
 expect_like "preshared key" "*	$PSK" "$(wg show wg0 preshared-keys)"
 
 point "modify: key, port, mark"
-# without a preshared key: nmcli 1.42 loses those of peers when it modifies
+# without a preshared key: with one, up wants secrets after modify
 must "deleting it" nmcli connection delete wg0
 keys here
 doc_file wg-quick /etc/wireguard/wg0.conf '/^DNS/d; /^PresharedKey/d'
