@@ -102,6 +102,8 @@ int wg_rx_udp(struct sock *sk, struct sk_buff *skb)
 		break;
 	}
 drop:
+	net_dbg_ratelimited("%s: datagram that is no message\n",
+			    wg->dev->name);
 	DEV_STATS_INC(wg->dev, rx_dropped);
 	kfree_skb(skb);
 out:
@@ -186,6 +188,8 @@ err_frame:
 	DEV_STATS_INC(dev, rx_frame_errors);
 	return false;
 err_length:
+	net_dbg_ratelimited("%s: peer %u sent a packet of a wrong length\n",
+			    dev->name, peer->id);
 	DEV_STATS_INC(dev, rx_errors);
 	DEV_STATS_INC(dev, rx_length_errors);
 	return false;

@@ -179,6 +179,8 @@ void wg_tx_keepalive(struct wg_peer *peer)
 			 sizeof(struct wg_msg_data));
 	memset(wg_cb(skb), 0, sizeof(struct wg_skb_cb));
 
+	net_dbg_ratelimited("%s: keepalive to peer %u\n", peer->wg->dev->name,
+			    peer->id);
 	rcu_read_lock_bh();
 	batch = wg_batch_create(peer, skb, true);
 	if (batch)
