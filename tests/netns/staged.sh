@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Packets that wait for a session: how many, which, and what sets them going.
+
+. "$(dirname "$0")/lib.sh"
+
+begin 3 "packets staged for want of a session" nft tcpdump
+
+pair
+tunnel
+nft_load b <<- 'END'
+	table inet t {
+		counter first { }
+		counter rest { }
+		chain c {
+			type filter hook prerouting priority 0
+			iifname wg0 udp sport 2001-2022 counter name first
+			iifname wg0 udp sport 2023-2150 counter name rest
+		}
+	}
+END
+
+# fill: 150 datagrams from ports 2001 to 2150
+fill() {
+	local port
+
+	for port in $(seq 2001 2150); do
+		must "a datagram" on a "$LIB_DIR/wire" udp-send 10.9.0.2 9 00 1 "$port"
+	done
+}
+rest() {
+	[ "$(nft_count b t rest)" -eq 128 ]
+}
+
+point "of too many the oldest are dropped, and the rest arrives in order"
+capture inner b wg0 udp dst port 9
+wg_set a wg0 private-key /dev/null
+fill
+expect_eq "what arrives without a key" "0 0" \
+	"$(nft_count b t first) $(nft_count b t rest)"
+wg_key a wg0
+expect_soon 5 "the 128 newest arrive once there is a key" rest
+expect_eq "of the 22 oldest" 0 "$(nft_count b t first)"
+all_captured() {
+	[ "$(captured inner | wc -l)" -ge 128 ]
+}
+expect_soon 5 "all are captured" all_captured
+expect_eq "their order" "$(seq -s ' ' 2023 2150)" \
+	"$(captured inner | sed -n 's/.*10\.9\.0\.1\.\([0-9]*\) > .*/\1/p' | paste -s -d ' ')"
+
+point "an endpoint that is set sets them going"
+must "down" on a ip link set wg0 down
+must "b has nothing of the old session" on b ip link set wg0 down
+must "b up" on b ip link set wg0 up
+wg_set a wg0 peer "${PUB[b]}" remove
+wg_set a wg0 peer "${PUB[b]}" allowed-ips 10.9.0.2/32 endpoint 192.0.2.99:1
+must "up" on a ip link set wg0 up
+must "clearing the counters" on b sh -c 'nft reset counters table inet t > /dev/null'
+must "5 datagrams" on a "$LIB_DIR/wire" udp-send 10.9.0.2 9 00 5 2023
+spy a eth0
+sleep 0.5
+expect_spy "nothing more is sent meanwhile" a tx_init=0
+wg_set a wg0 peer "${PUB[b]}" endpoint 192.0.2.2:51820
+five() {
+	[ "$(nft_count b t rest)" -eq 5 ]
+}
+expect_soon 9 "they arrive" five
+
+point "a peer that is removed takes them along, and they are counted"
+must "down" on a ip link set wg0 down
+wg_set a wg0 peer "${PUB[b]}" endpoint 192.0.2.99:1
+must "up" on a ip link set wg0 up
+dropped=$(devstat a wg0 tx_dropped)
+must "5 datagrams" on a "$LIB_DIR/wire" udp-send 10.9.0.2 9 00 5 2023
+wg_set a wg0 peer "${PUB[b]}" remove
+expect_eq "tx_dropped" $((dropped + 5)) "$(devstat a wg0 tx_dropped)"
+
+finish
