@@ -25,6 +25,7 @@ import stream
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHOWN = 5       # differences that are printed in full
+ARPHRD_NONE = 0xfffe
 
 
 def table():
@@ -87,7 +88,9 @@ def swap_link(got, what, theirs, ours):
             if n < 16:
                 break
             j = i + 32
-            while kind == nl.RTM_NEWLINK and j + 8 <= i + n:
+            # lo has the same limit with both
+            ours_too = struct.unpack_from('=H', g, i + 18)[0] == ARPHRD_NONE
+            while kind == nl.RTM_NEWLINK and ours_too and j + 8 <= i + n:
                 length, a = struct.unpack_from('=HH', g, j)
                 if length < 4:
                     break
