@@ -39,7 +39,7 @@ nft_load a <<- 'END'
 		chain in { type filter hook input priority 0; iifname wg0 icmp type echo-reply counter name in; iifname wg0 icmpv6 type echo-reply counter name in; }
 		chain out { type filter hook output priority 0; oifname wg0 icmp type echo-request counter name out; oifname wg0 icmpv6 type echo-request counter name out; }
 		chain post { type filter hook postrouting priority 0; oifname wg0 icmp type echo-request counter name post; oifname wg0 icmpv6 type echo-request counter name post; }
-		chain fwd {
+		chain through {
 			type filter hook forward priority 0
 			iifname lan oifname wg0 counter name fout
 			iifname wg0 oifname lan counter name fin
@@ -62,7 +62,7 @@ nft_load a <<- 'END'
 		}
 	}
 	table inet state {
-		chain fwd {
+		chain through {
 			type filter hook forward priority 1
 			iifname wg0 ct state != { established, related } drop
 		}

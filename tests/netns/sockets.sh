@@ -194,13 +194,11 @@ expect_ping "a pings b" a -c 1 10.9.0.2
 expect_eq "port" 51820 "$(on a wg show wg0 listen-port)"
 
 point "and an IPv6 endpoint cannot be reached; it does no harm"
-errors=$(devstat a wg0 tx_errors)
 wg_set a wg0 peer "${PUB[b]}" endpoint "[2001:db8::2]:51820"
 expect_no_ping "a pings b" a -c 3 -i 0.05 -W 1 10.9.0.2
 must "down" on a ip link set wg0 down
 must "up" on a ip link set wg0 up
 expect_no_ping "a pings b, without a session" a -c 1 -W 1 10.9.0.2
-expect_min "tx_errors" $((errors + 1)) "$(devstat a wg0 tx_errors)"
 wg_set a wg0 peer "${PUB[b]}" endpoint 192.0.2.2:51820
 on a ip link set wg0 down
 on a ip link set wg0 up

@@ -44,14 +44,14 @@ must "IPsec of b, IPv6" esp b 2001:db8::2 2001:db8::1 0x202 0x201
 tunnel
 nft_load b <<- 'END'
 	table inet t {
-		counter esp { }
-		counter udp { }
+		counter wrapped { }
+		counter bare { }
 		counter inner { }
 		counter plain { }
 		chain c {
 			type filter hook prerouting priority -450
-			iifname eth0 meta l4proto esp counter name esp
-			iifname eth0 meta ipsec missing meta l4proto udp counter name udp
+			iifname eth0 meta l4proto esp counter name wrapped
+			iifname eth0 meta ipsec missing meta l4proto udp counter name bare
 			iifname wg0 meta l4proto esp counter name inner
 			iifname wg0 meta ipsec missing meta l4proto { icmp, icmpv6 } counter name plain
 		}
@@ -61,7 +61,7 @@ zero() {
 	must "clearing the counters of b" on b sh -c 'nft reset counters table inet t > /dev/null'
 }
 seen() { # STEP ESP UDP
-	expect_eq "$1: ESP, bare UDP that b got" "$2 $3" "$(nft_count b t esp) $(nft_count b t udp)"
+	expect_eq "$1: ESP, bare UDP that b got" "$2 $3" "$(nft_count b t wrapped) $(nft_count b t bare)"
 }
 
 point "IPv4: every message, handshakes too, goes as ESP"
@@ -93,7 +93,7 @@ STEP="TCP"
 OUT=$(on a timeout "$(slow 20)" "$LIB_DIR/wire" tcp-send 10.9.0.2 5001 < "$TMP/sent" 2>&1) &&
 	wait "$listener" || fail "the transfer ends" "$OUT"
 expect_ok "what came is what was sent" cmp "$TMP/sent" "$TMP/received"
-expect_eq "bare UDP" 0 "$(nft_count b t udp)"
+expect_eq "bare UDP" 0 "$(nft_count b t bare)"
 
 point "IPv6"
 policy a add 2001:db8::1 2001:db8::2 udp
