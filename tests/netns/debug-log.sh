@@ -103,7 +103,7 @@ echo 5 > /proc/sys/net/core/message_cost
 echo 10 > "$limit"
 sleep 1
 mark
-must "2000 packets to nobody" on a "$LIB_DIR/wire" udp-flow 10.9.0.99 9 2000 100 2000
+on a timeout 30 ping -q -f -c 2000 10.9.0.99 > /dev/null 2>&1
 # 10 in 5 s, and what the kernel says of those it left out.
 expect_range "lines" 1 $((60 * ADIT_SLOW)) "$(lines | grep -c wg0)"
 

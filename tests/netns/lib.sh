@@ -811,11 +811,12 @@ expect_spy() {
 }
 
 # capture NAME HOST IF FILTER: tcpdump into $TMP/NAME.pcap, from now on.
+# Long packets are cut: the ring has room for 900.
 capture() {
 	local name=$1 h=$2 i=$3
 
 	shift 3
-	start "$name.log" "$h" tcpdump -n -U --immediate-mode -s 0 -i "$i" -w "$TMP/$name.pcap" "$@"
+	start "$name.log" "$h" tcpdump -B 8192 -n -U --immediate-mode -s 9216 -i "$i" -w "$TMP/$name.pcap" "$@"
 	CAPTURE=$PID
 	must_soon 10 "starting tcpdump on $i of $h" grep -q "listening on" "$TMP/$name.log"
 }

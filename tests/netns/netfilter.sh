@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 8 "packet filters, conntrack, tcpdump, ip route get" nft tcpdump
+begin 7 "packet filters, conntrack, tcpdump, ip route get" nft tcpdump
 
 pair
 tunnel

@@ -65,6 +65,11 @@ traffic() {
 	sleep 0.2
 }
 
+# silent HOST DEVICE: it has no carrier (which the kernel notes by the way)
+silent() {
+	on "$1" ip link show "$2" | grep -q NO-CARRIER
+}
+
 point "a device moved from one to the next and home again works at every stop"
 watched p q r
 link p eth0 w eth0
@@ -103,7 +108,7 @@ traffic
 host_gone x
 expect_soon 20 "x is destroyed" destroyed x
 # wx had its sockets in x.
-expect_like "wx has no carrier" "*NO-CARRIER*" "$(on y ip link show wx)"
+expect_soon 5 "wx has no carrier" silent y wx
 must "wx down" on y ip link set wx down
 expect_fail "wx up" on y ip link set wx up
 expect_like "why" "*not on the network*" "$OUT"
@@ -116,7 +121,7 @@ crossed
 traffic
 host_gone y
 expect_soon 20 "y is destroyed" destroyed y
-expect_like "wy has no carrier" "*NO-CARRIER*" "$(on x ip link show wy)"
+expect_soon 5 "wy has no carrier" silent x wy
 host_gone x
 expect_soon 20 "x is destroyed" destroyed x
 crossed
@@ -182,8 +187,10 @@ for round in 1 2 3; do
 			link set u$round$n netns ${NS[w]}
 		END
 		for pair in "$a $b" "$b $a"; do
-			ip -n "${pair% *}" link add wg0 netns "${pair#* }" type wireguard &&
-				ip -n "${pair#* }" link set wg0 up ||
+			# older kernels look for the name in both namespaces
+			dev=wg-${pair##*-}
+			ip -n "${pair% *}" link add "$dev" netns "${pair#* }" type wireguard &&
+				ip -n "${pair#* }" link set "$dev" up ||
 				fail "setting up" "failure"
 		done
 		if [ $((n % 2)) = 0 ]; then

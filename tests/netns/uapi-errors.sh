@@ -25,6 +25,9 @@ device() { on a "$probe" set str:IFNAME=wg0 "$@"; }
 peer() { device [PEERS [0 "$K" "$@" ] ]; }
 ip_of() { peer [ALLOWEDIPS [0 "$@" ] ]; }
 
+old=0
+[ "$(uname -r | cut -d. -f1)" -ge 7 ] || old=1
+
 # refused STEP ERRNO[|ERRNO] COMMAND...
 refused() {
 	local step=$1 errno=$2 got
@@ -37,7 +40,9 @@ refused() {
 	*) fail "$errno" "$got" ;;
 	esac
 	# The refusal for want of rights is not the driver's, and has no text.
-	if [ "$DRIVER" = adit ] && [ "$errno" != EPERM ]; then
+	# Older kernels have no room for one where a dump is refused.
+	if [ "$DRIVER" = adit ] && [ "$errno" != EPERM ] &&
+	   ! { [ "$old" = 1 ] && [[ " $* " == *" get "* ]]; }; then
 		expect_ne "$step: a text that says why" "" "${got#*: }"
 	fi
 	expect_eq "$step: the device afterwards" "$before" "$(snapshot)"

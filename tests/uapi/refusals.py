@@ -38,6 +38,9 @@ def judge(what, error, answer, at=None):
     equal(f"{what}: errno", error, answer.name)
     if not ADIT or not answer.error:
         return
+    request = struct.unpack_from("=H", wg.sent, 6)[0]
+    if request & NLM_F_DUMP == NLM_F_DUMP and KERNEL < (7, 0):
+        return      # older kernels have no room for more where a dump begins
     true(f"{what}: a text that says why", answer.text)
     if at is not None:
         step(f"{what}: the place of what was wrong")
