@@ -222,10 +222,13 @@ log_names=()
 
 note() { printf '# %s\n' "$*"; }
 
-# log_slice LOG FROM TO: the lines between two marks
+# log_slice LOG FROM TO: the lines between two marks, without the traces that
+# sysctl prints where an allocation failed
 log_slice() {
 	awk -v a="adit-mark $2" -v b="adit-mark $3" '
 		{ sub(/\r$/, "") }
+		/sysctl could not get directory/ { quiet = 1 }
+		quiet { if (/<\/TASK>/ || /adit-mark/) quiet = 0; else next }
 		substr($0, length($0) - length(a) + 1) == a { on = 1; next }
 		substr($0, length($0) - length(b) + 1) == b { exit }
 		on || a == "adit-mark start" { print }' "$1"
