@@ -66,8 +66,7 @@ struct dump {
 	u32 ifindex;		/* device that was found first */
 	u64 generation;		/* of its configuration, at the last message */
 	u32 peer;		/* next peer's id, 1 at the start */
-	u32 last;		/* highest id then; later peers are not shown,
-				 * or a dump might never end */
+	u32 last;		/* highest id then: a dump must end */
 	u32 prefixes;		/* of that peer, already sent */
 	struct wg_aip_node *pos;	/* last of them, while @generation holds */
 	bool started;
