@@ -408,8 +408,8 @@ build_kernel() {
 	done
 	shift
 	set -- make "$@" CC="$(uml_cc)"
-	out=$dir
-	[ -d "$dir/build" ] && out=$dir/build || out=$src
+	out=$src
+	[ ! -d "$dir/build" ] || out=$dir/build
 	{
 		"$@" "$base" &&
 		(cd "$src" && scripts/kconfig/merge_config.sh -m -O "$out" "$out/.config" "${frags[@]}") &&

@@ -228,7 +228,7 @@ log_slice() {
 	awk -v a="adit-mark $2" -v b="adit-mark $3" '
 		{ sub(/\r$/, "") }
 		/sysctl could not get directory/ { quiet = 1 }
-		quiet { if (/<\/TASK>/ || /adit-mark/) quiet = 0; else next }
+		quiet { if (/<\/TASK>|adit-mark|BUG|WARNING|INFO:|Oops|panic|unreferenced/) quiet = 0; else next }
 		substr($0, length($0) - length(a) + 1) == a { on = 1; next }
 		substr($0, length($0) - length(b) + 1) == b { exit }
 		on || a == "adit-mark start" { print }' "$1"
