@@ -122,7 +122,9 @@ nft_load a <<- 'END'
 		counter out { }
 		chain c {
 			type filter hook output priority 0
-			meta l4proto { icmp, icmpv6 } counter name out
+			# errors only: neighbour discovery is ICMPv6, too
+			icmp type { destination-unreachable, time-exceeded, parameter-problem } counter name out
+			icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } counter name out
 		}
 	}
 END
