@@ -14,7 +14,8 @@
  * @child: subtries by the bit behind the prefix; RCU, written under the lock
  * @owner: whom the prefix leads to, NULL for a fork; RCU, written under the
  *	lock
- * @link: in the owner's list, under the lock; only while @owner is set
+ * @link: in the owner's list or set aside, under the lock; only while @owner
+ *	is set
  * @rcu: for freeing, once it is out of the trie and of every list
  * @plen: length of the prefix in bits; immutable
  * @v6: which trie; immutable
@@ -254,17 +255,34 @@ int wg_allowedips_remove(struct wg_allowedips *table,
 	return 0;
 }
 
-void wg_allowedips_remove_owner(struct wg_allowedips *table,
-				struct wg_aip_owner *owner)
+void wg_allowedips_set_aside(struct wg_allowedips *table,
+			     struct wg_aip_owner *owner,
+			     struct list_head *aside)
+{
+	lockdep_assert_held(table->lock);
+	INIT_LIST_HEAD(aside);
+	list_splice_init(&owner->prefixes, aside);
+}
+
+void wg_allowedips_remove_aside(struct wg_allowedips *table,
+				struct wg_aip_owner *owner,
+				struct list_head *aside)
 {
 	struct wg_aip_node *node;
 	u32 key[4];
 
 	lockdep_assert_held(table->lock);
-	while ((node = wg_allowedips_next(owner, NULL))) {
+	while (!list_empty(aside)) {
+		node = list_first_entry(aside, struct wg_aip_node, link);
 		memcpy(key, node->key, key_words(node->v6) * sizeof(u32));
 		remove_key(table, owner, key, node->v6, node->plen);
 	}
+}
+
+void wg_allowedips_remove_owner(struct wg_allowedips *table,
+				struct wg_aip_owner *owner)
+{
+	wg_allowedips_remove_aside(table, owner, &owner->prefixes);
 }
 
 /* What a reader sees of a link, under either kind of RCU. */

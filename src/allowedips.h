@@ -99,6 +99,32 @@ void wg_allowedips_remove_owner(struct wg_allowedips *table,
 				struct wg_aip_owner *owner);
 
 /**
+ * wg_allowedips_set_aside() - begin to replace an owner's prefixes
+ * @table: the table; the caller holds its lock
+ * @owner: whose
+ * @aside: out: its prefixes, which all still lead to it
+ *
+ * What is inserted from here on stays; what is inserted anew leaves @aside.
+ * The caller gives @aside to wg_allowedips_remove_aside() before it lets go of
+ * the lock. So no packet falls between the old prefixes and the new ones.
+ */
+void wg_allowedips_set_aside(struct wg_allowedips *table,
+			     struct wg_aip_owner *owner,
+			     struct list_head *aside);
+
+/**
+ * wg_allowedips_remove_aside() - take what was not inserted anew
+ * @table: the table; the caller holds its lock
+ * @owner: from whom
+ * @aside: as wg_allowedips_set_aside() and what followed have left it
+ *
+ * Process context.
+ */
+void wg_allowedips_remove_aside(struct wg_allowedips *table,
+				struct wg_aip_owner *owner,
+				struct list_head *aside);
+
+/**
  * wg_allowedips_lookup() - longest match
  * @table: the table
  * @addr: address, big endian, 4 or 16 bytes, any alignment

@@ -522,6 +522,7 @@ static int set_peer(struct wg_device *wg, const struct nlattr *attr,
 	struct nlattr *a[WGPEER_A_MAX + 1], *prefix, *interval;
 	const u8 *psk = no_psk;
 	struct wg_peer *peer;
+	LIST_HEAD(old);
 	u32 flags = 0;
 	int err, rem;
 
@@ -551,14 +552,18 @@ static int set_peer(struct wg_device *wg, const struct nlattr *attr,
 	if (a[WGPEER_A_ENDPOINT])
 		set_endpoint(peer, a[WGPEER_A_ENDPOINT]);
 	if (flags & WGPEER_F_REPLACE_ALLOWEDIPS)
-		wg_allowedips_remove_owner(&wg->allowedips, &peer->owner);
+		wg_allowedips_set_aside(&wg->allowedips, &peer->owner, &old);
 	if (a[WGPEER_A_ALLOWEDIPS]) {
 		nla_for_each_nested(prefix, a[WGPEER_A_ALLOWEDIPS], rem) {
 			err = set_prefix(wg, peer, prefix, extack);
 			if (err)
-				goto out;
+				break;
 		}
 	}
+	/* only now, so that what stays was never gone */
+	wg_allowedips_remove_aside(&wg->allowedips, &peer->owner, &old);
+	if (err)
+		goto out;
 	if (interval)
 		wg_peer_set_interval(peer, nla_get_u16(interval));
 	if (wg->up)

@@ -701,6 +701,98 @@ TEST_CASE(random_ops, v4, 0)
 TEST_CASE(random_ops, v6, 1)
 TEST_CASE(random_ops, both, 2)
 
+/*
+ * An owner's prefixes are replaced: until the end all of the old and what is
+ * there of the new lead to it, afterwards the new alone, in their order.
+ */
+static void replace(int who, const struct prefix *new, int n)
+{
+	struct prefix old[MODEL_MAX];
+	int i, old_n = model_n;
+	struct list_head aside;
+
+	memcpy(old, model, sizeof(old));
+	mutex_lock(&lock);
+	wg_allowedips_set_aside(&table, &owner[who], &aside);
+	mutex_unlock(&lock);
+	for (i = 0; i < n; i++) {
+		/* seen before and after each step */
+		check_prefixes();
+		both_insert(who, new[i].addr, new[i].v6, new[i].plen);
+	}
+	check_prefixes();
+	mutex_lock(&lock);
+	wg_allowedips_remove_aside(&table, &owner[who], &aside);
+	mutex_unlock(&lock);
+	EXPECT(list_empty(&aside));
+	for (i = 0; i < old_n; i++) {
+		int j;
+
+		if (old[i].owner != who)
+			continue;
+		for (j = 0; j < n; j++)
+			if (new[j].v6 == old[i].v6 &&
+			    new[j].plen == old[i].plen &&
+			    !memcmp(new[j].addr, old[i].addr, 16))
+				break;
+		if (j == n)
+			model_remove(who, old[i].addr, old[i].v6, old[i].plen);
+	}
+	check_all();
+}
+
+TEST(replacing_leaves_no_gap)
+{
+	struct prefix new[3];
+
+	setup();
+	both_insert(0, V4(10, 0, 0, 0), false, 8);
+	both_insert(0, V4(10, 1, 0, 0), false, 16);
+	both_insert(0, V4(11, 0, 0, 0), false, 8);
+	both_insert(1, V4(12, 0, 0, 0), false, 8);
+	both_insert(1, V4(0, 0, 0, 0), false, 0);
+	/* one stays, one is another's, one is new */
+	new[0] = canonical(V4(12, 0, 0, 0), false, 8);
+	new[1] = canonical(V4(10, 1, 0, 0), false, 16);
+	new[2] = canonical(V4(13, 0, 0, 0), false, 8);
+	replace(0, new, 3);
+	EXPECT_EQ(lookup(V4(10, 0, 0, 1), false), 1);
+	EXPECT_EQ(lookup(V4(10, 1, 0, 1), false), 0);
+	EXPECT_EQ(lookup(V4(12, 0, 0, 1), false), 0);
+	/* the same once more, and nothing at all */
+	replace(0, new, 3);
+	replace(0, new, 0);
+	EXPECT_EQ(lookup(V4(12, 0, 0, 1), false), 1);
+	teardown();
+}
+
+TEST(random_replacing)
+{
+	struct prefix new[8];
+	int i, j, n;
+
+	setup();
+	for (i = 0; i < 3000; i++) {
+		for (j = 0; j < 10; j++)
+			random_op(2, 40);
+		n = standin_rand() % 8;
+		for (j = 0; j < n; j++) {
+			bool v6 = standin_rand() & 1;
+			u8 addr[16] = { 0 };
+
+			if (model_n && standin_rand() % 2) {
+				new[j] = model[standin_rand() % model_n];
+				continue;
+			}
+			random_address(addr, v6);
+			new[j] = canonical(addr, v6, random_plen(v6));
+		}
+		replace(standin_rand() % OWNERS, new, n);
+		rcu_barrier();
+	}
+	teardown();
+}
+
 TEST(no_memory_changes_nothing)
 {
 	int i, n, failures = 0;
@@ -809,6 +901,13 @@ static void remove_unlocked(void)
 	wg_allowedips_remove(&table, &owner[0], V4(10, 1, 1, 1), false, 32);
 }
 
+static void set_aside_unlocked(void)
+{
+	struct list_head aside;
+
+	wg_allowedips_set_aside(&table, &owner[1], &aside);
+}
+
 static void remove_owner_unlocked(void)
 {
 	/* one that has nothing: no node is looked at on the way */
@@ -822,6 +921,7 @@ TEST(locks_are_asserted)
 	EXPECT(ktap_aborts(lookup_unprotected));
 	EXPECT(ktap_aborts(insert_unlocked));
 	EXPECT(ktap_aborts(remove_unlocked));
+	EXPECT(ktap_aborts(set_aside_unlocked));
 	EXPECT(ktap_aborts(remove_owner_unlocked));
 	teardown();
 }
