@@ -202,7 +202,13 @@ static void drain_held(struct wg_order *order)
 	struct wg_batch *batch;
 
 	do {
-		seen = atomic_read(&order->kicks);
+		/*
+		 * Acquire: a kick that is counted here is one whose batch is
+		 * seen as done below. Taking the lock alone would let this
+		 * load be satisfied after the one of @done. Pairs with the
+		 * full barrier of atomic_inc_return() in drain().
+		 */
+		seen = atomic_read_acquire(&order->kicks);
 		while ((batch = first_done(order))) {
 			if (!budget--) {
 				/*
