@@ -97,7 +97,7 @@ struct wg_msg_cookie_reply {
 struct wg_msg_data {
 	__le32 type;
 	__le32 receiver;
-	__le64 counter;
+	__le64 counter;	/* aligned to 4 bytes only, behind IPv4 */
 };
 
 /* What a transport message adds to its padded plaintext. */

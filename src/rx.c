@@ -40,7 +40,7 @@ static void receive_data(struct wg_device *wg, struct sk_buff *skb)
 		goto err_free;
 	peer = session->peer;
 
-	cb->counter = le64_to_cpu(msg->counter);
+	cb->counter = get_unaligned_le64(&msg->counter);
 	cb->ok = false;
 	if (unlikely(cb->counter >= WG_REJECT_AFTER_MESSAGES ||
 		     wg_session_expired(wg_session_age(session))))
@@ -241,6 +241,7 @@ static void receive_one(struct wg_peer *peer, struct wg_session *session,
 	unsigned int bytes = skb->len;
 	bool data = bytes > WG_DATA_OVERHEAD;
 	struct wg_endpoint from;
+	bool confirmed;
 
 	if (unlikely(!wg_cb(skb)->ok ||
 		     !wg_replay_accept(&session->replay,
@@ -253,17 +254,20 @@ static void receive_one(struct wg_peer *peer, struct wg_session *session,
 	}
 
 	/* authentic: confirmation, roaming and timers come first */
-	if (unlikely(wg_session_confirm(peer, session))) {
+	confirmed = wg_session_confirm(peer, session);
+	if (unlikely(confirmed)) {
 		spin_lock_bh(&peer->lock);
 		ktime_get_real_ts64(&peer->last_handshake);
 		spin_unlock_bh(&peer->lock);
 		wg_timers_handshake_complete(&peer->timers);
-		wg_tx_flush_staged(peer);
 	}
 	if (likely(wg_endpoint_from_skb(&from, skb)) &&
 	    unlikely(wg_endpoint_set(peer, &from)))
 		net_dbg_ratelimited("%s: peer %u has a new endpoint\n",
 				    peer->wg->dev->name, peer->id);
+	/* what waited goes to where the peer is now */
+	if (unlikely(confirmed))
+		wg_tx_flush_staged(peer);
 	wg_peer_arm(peer, wg_timers_received(&peer->timers, jiffies, data));
 	if (unlikely(!session->rekey_asked &&
 		     wg_session_rekey_after_receive(session->initiator,

@@ -248,7 +248,7 @@ static struct sk_buff *encrypt_one(struct sk_buff *skb,
 	msg = skb_push(skb, sizeof(*msg));
 	msg->type = cpu_to_le32(WG_MSG_DATA);
 	msg->receiver = cpu_to_le32(session->remote_index);
-	msg->counter = cpu_to_le64(cb->counter);
+	put_unaligned_le64(cb->counter, &msg->counter);
 	wg_seal((u8 *)(msg + 1), (u8 *)(msg + 1), padded, NULL, 0, cb->counter,
 		session->keys.send);
 	cb->ok = true;
@@ -353,7 +353,8 @@ static void send_unreachable(struct sk_buff *skb)
 {
 	if (skb->protocol == htons(ETH_P_IP))
 		icmp_ndo_send(skb, ICMP_DEST_UNREACH, ICMP_HOST_UNREACH, 0);
-	else if (skb->protocol == htons(ETH_P_IPV6))
+	else if (skb->protocol == htons(ETH_P_IPV6) && ipv6_mod_enabled())
+		/* booted with ipv6.disable=1 there is nothing to look up in */
 		icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_ADDR_UNREACH,
 				0);
 }
