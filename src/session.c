@@ -19,6 +19,8 @@ static void session_release(struct kref *ref)
 	struct wg_session *s = container_of(ref, struct wg_session, ref);
 	struct wg_peer *peer = s->peer;
 
+	/* who still finds it gets no reference, and reads no key without one */
+	memzero_explicit(&s->keys, sizeof(s->keys));
 	call_rcu(&s->rcu, session_free_rcu);
 	wg_peer_put(peer);
 }
@@ -54,6 +56,20 @@ static void move(struct wg_peer *peer, struct wg_session __rcu **to,
 	RCU_INIT_POINTER(*from, NULL);
 }
 
+/* Makes @s the current session; @from, where it is, is empty afterwards. */
+static void make_current(struct wg_peer *peer, struct wg_session *s,
+			 struct wg_session __rcu **from)
+{
+	struct wg_session *old = slot(peer, peer->current_session);
+
+	drop(peer, &peer->previous);
+	/* a sender finds the one or the other, never none */
+	rcu_assign_pointer(peer->current_session, s);
+	rcu_assign_pointer(peer->previous, old);
+	if (from)
+		RCU_INIT_POINTER(*from, NULL);
+}
+
 bool wg_session_can_send(const struct wg_session *s, unsigned int count)
 {
 	return s && READ_ONCE(s->may_send) &&
@@ -84,13 +100,9 @@ int wg_session_begin(struct wg_peer *peer, struct wg_session_keys *keys,
 
 	if (initiator) {
 		/* a pending next becomes previous, else current does */
-		if (slot(peer, peer->next)) {
+		make_current(peer, s, NULL);
+		if (slot(peer, peer->next))
 			move(peer, &peer->previous, &peer->next);
-			drop(peer, &peer->current_session);
-		} else {
-			move(peer, &peer->previous, &peer->current_session);
-		}
-		rcu_assign_pointer(peer->current_session, s);
 	} else {
 		/* current still sends until the key is confirmed */
 		drop(peer, &peer->next);
@@ -109,8 +121,7 @@ bool wg_session_confirm(struct wg_peer *peer, struct wg_session *s)
 		return false;
 	spin_lock_bh(&peer->lock);
 	if (s == slot(peer, peer->next)) {
-		move(peer, &peer->previous, &peer->current_session);
-		move(peer, &peer->current_session, &peer->next);
+		make_current(peer, s, &peer->next);
 		confirmed = true;
 	}
 	spin_unlock_bh(&peer->lock);

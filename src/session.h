@@ -191,7 +191,7 @@ struct wg_session *wg_session_get(struct wg_session *s);
  * wg_session_put() - give a reference back
  * @s: the session
  *
- * Any context; the last one wipes the keys after a grace period.
+ * Any context; the last one wipes the keys.
  */
 void wg_session_put(struct wg_session *s);
 
