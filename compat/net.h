@@ -4,6 +4,7 @@
 #define WG_COMPAT_NET_H
 
 #include <linux/ipv6.h>
+#include <net/dst.h>
 #include <net/ip6_fib.h>
 #include <net/ipv6.h>
 #include <net/route.h>
@@ -15,9 +16,16 @@ static inline struct rtable *dst_rtable(struct dst_entry *dst)
 }
 #endif
 
+#if !WG_FACT_DST_DEV_RCU
+static inline struct net_device *dst_dev_rcu(const struct dst_entry *dst)
+{
+	return READ_ONCE(dst->dev);
+}
+#endif
+
 #if WG_FACT_IPV6_STUB && IS_ENABLED(CONFIG_IPV6)
 #include <net/ipv6_stubs.h>
-/* IPv6 may be a module there: by way of the stub it need not be loaded. */
+/* Not exported there: IPv6 is reached by way of the stub. */
 #define ip6_dst_lookup_flow(net, sk, fl6, daddr) \
 	ipv6_stub->ipv6_dst_lookup_flow(net, sk, fl6, daddr)
 #endif

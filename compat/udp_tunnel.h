@@ -47,8 +47,15 @@ wg_udp_tunnel6_xmit_skb(struct dst_entry *dst, struct sock *sk,
 			u8 prio, u8 ttl, __be32 label, __be16 src_port,
 			__be16 dst_port, bool nocheck, u16 ip6cb_flags)
 {
+	/*
+	 * Or it takes the inner packet's socket, where there is one, for the
+	 * outer packet's, and fragments by that socket's options. Later kernels
+	 * do this themselves.
+	 */
+	dev_xmit_recursion_inc();
 	udp_tunnel6_xmit_skb(dst, sk, skb, dev, saddr, daddr, prio, ttl, label,
 			     src_port, dst_port, nocheck);
+	dev_xmit_recursion_dec();
 }
 
 #define udp_tunnel6_xmit_skb wg_udp_tunnel6_xmit_skb

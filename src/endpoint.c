@@ -64,10 +64,11 @@ static void replace(struct wg_peer *peer, struct wg_endpoint *ep)
 
 static struct wg_endpoint *duplicate(const struct wg_endpoint *ep)
 {
-	struct wg_endpoint *new = kmemdup(ep, sizeof(*ep), GFP_ATOMIC);
+	struct wg_endpoint *new = kzalloc_obj(*new, GFP_ATOMIC);
 
+	/* the route is not part of it, senders may be replacing it */
 	if (new)
-		RCU_INIT_POINTER(new->route, NULL);
+		memcpy(new, ep, offsetof(struct wg_endpoint, route));
 	return new;
 }
 

@@ -121,8 +121,11 @@ static u32 take_entry(struct wg_ratelimit *rl, u64 now)
 		return link;
 	}
 	if (rl->used < WG_RATELIMIT_ENTRIES &&
-	    rl->chunk[rl->used / WG_RATELIMIT_CHUNK])
-		return ++rl->used;
+	    rl->chunk[rl->used / WG_RATELIMIT_CHUNK]) {
+		/* grow() reads it without the lock */
+		WRITE_ONCE(rl->used, rl->used + 1);
+		return rl->used;
+	}
 	return 0;
 }
 

@@ -52,7 +52,7 @@ static struct dst_entry *cached_route(const struct wg_route *route)
 static bool source4_is_bad(struct net *net, const struct wg_endpoint *ep,
 			   const struct rtable *rt)
 {
-	return IS_ERR(rt) || rt->dst.dev->ifindex != ep->src_ifindex ||
+	return IS_ERR(rt) || dst_dev_rcu(&rt->dst)->ifindex != ep->src_ifindex ||
 	       !inet_confirm_addr(net, NULL, 0, ep->src4.s_addr,
 				  RT_SCOPE_HOST);
 }
@@ -111,7 +111,7 @@ static int send4(struct wg_device *wg, struct wg_peer *peer,
 					    wg->dev->name);
 			goto err_free;
 		}
-		if (unlikely(rt->dst.dev == wg->dev)) {
+		if (unlikely(dst_dev_rcu(&rt->dst) == wg->dev)) {
 			ip_rt_put(rt);
 			err = -ELOOP;
 			net_dbg_ratelimited("%s: the endpoint is routed into the tunnel itself\n",
@@ -181,7 +181,7 @@ static int send6(struct wg_device *wg, struct wg_peer *peer,
 					    wg->dev->name);
 			goto err_free;
 		}
-		if (unlikely(dst->dev == wg->dev)) {
+		if (unlikely(dst_dev_rcu(dst) == wg->dev)) {
 			dst_release(dst);
 			err = -ELOOP;
 			net_dbg_ratelimited("%s: the endpoint is routed into the tunnel itself\n",
