@@ -35,15 +35,21 @@ static struct workqueue_struct *handshake_wq;
 /* Shared by all devices, keyed with their namespaces. */
 static struct wg_ratelimit ratelimit;
 
-/* A copy of the device's identity on the stack: the caller wipes it. */
+/*
+ * A copy of the device's identity on the stack, but for its head for RCU: the
+ * caller wipes it.
+ */
 static bool copy_identity(struct wg_device *wg, struct wg_identity *copy)
 {
 	const struct wg_identity *identity;
 
 	rcu_read_lock();
 	identity = rcu_dereference(wg->identity);
-	if (identity)
-		*copy = *identity;
+	if (identity) {
+		copy->key = identity->key;
+		copy->macs = identity->macs;
+		copy->generation = identity->generation;
+	}
 	rcu_read_unlock();
 	return identity;
 }
@@ -102,6 +108,13 @@ static void sent(struct wg_peer *peer, bool initiation)
 						   initiation, wg_jitter()));
 }
 
+/* An initiation that is wanted cannot be sent now: the timer tries again. */
+static void put_off(struct wg_peer *peer)
+{
+	wg_peer_arm(peer, wg_timers_put_off(&peer->timers, jiffies,
+					    wg_jitter()));
+}
+
 /*
  * May a session or a handshake of this peer begin, of which the work began at
  * @attempt? Caller must hold its lock.
@@ -110,7 +123,8 @@ static bool may_commit(struct wg_peer *peer, const struct wg_identity *identity,
 		       u32 attempt)
 {
 	lockdep_assert_held(&peer->lock);
-	return peer->attempt == attempt && !peer->dead && peer->running &&
+	return peer->attempt == attempt && !peer->dead &&
+	       READ_ONCE(peer->running) &&
 	       identity_is(peer->wg, identity);
 }
 
@@ -128,11 +142,17 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	bool ok = false;
 	u32 attempt;
 
+	/* without a key or an endpoint it waits for that to be set */
 	if (READ_ONCE(peer->dead) || !READ_ONCE(peer->running) ||
-	    !wg_timers_may_handshake(&peer->timers, jiffies) ||
-	    !rng_is_initialized() || !rcu_access_pointer(peer->endpoint) ||
+	    !rcu_access_pointer(peer->endpoint) ||
 	    !copy_identity(wg, &identity))
 		return;
+	if (!wg_timers_may_handshake(&peer->timers, jiffies) ||
+	    !rng_is_initialized()) {
+		put_off(peer);
+		memzero_explicit(&identity, sizeof(identity));
+		return;
+	}
 	if (retry)
 		wg_endpoint_forget_source(peer);
 
@@ -165,6 +185,7 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	spin_unlock_bh(&peer->lock);
 	if (!ok) {
 		wg_index_release(wg, index);
+		put_off(peer);
 		goto out;
 	}
 
@@ -175,6 +196,7 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	goto out;
 limit:
 	wg_timers_limit(&peer->timers, jiffies);
+	put_off(peer);
 out:
 	memzero_explicit(&noise, sizeof(noise));
 	memzero_explicit(&identity, sizeof(identity));
@@ -222,6 +244,7 @@ static void respond(struct wg_peer *peer, struct wg_noise *noise,
 	struct wg_msg_response msg;
 	u8 ephemeral[WG_KEY_LEN];
 	struct wg_index *index;
+	unsigned long zero_at;
 	u8 psk[WG_KEY_LEN];
 	bool ok = false;
 	u32 attempt;
@@ -244,13 +267,15 @@ static void respond(struct wg_peer *peer, struct wg_noise *noise,
 			ok = !wg_session_begin(peer, &keys, index,
 					       remote_index, false);
 		}
-		if (ok)
+		if (ok) {
 			finish_message(peer, &msg, sizeof(msg));
+			zero_at = wg_timers_session_derived(&peer->timers,
+							    jiffies);
+		}
 		spin_unlock_bh(&peer->lock);
 	}
 	if (ok) {
-		wg_peer_arm(peer, wg_timers_session_derived(&peer->timers,
-							    jiffies));
+		wg_peer_arm(peer, zero_at);
 		sent(peer, false);
 		net_dbg_ratelimited("%s: response to peer %u\n", wg->dev->name,
 				    peer->id);
@@ -324,6 +349,7 @@ static void receive_response(struct wg_device *wg, struct sk_buff *skb,
 	const struct wg_msg_response *msg = (const void *)skb->data;
 	u32 id = le32_to_cpu(msg->receiver), attempt;
 	struct wg_session_keys keys;
+	unsigned long zero_at;
 	struct wg_noise noise;
 	struct wg_peer *peer;
 	u8 psk[WG_KEY_LEN];
@@ -355,6 +381,8 @@ static void receive_response(struct wg_device *wg, struct sk_buff *skb,
 			peer->index = NULL;	/* the session's now */
 			wg_peer_clear_handshake(peer);
 			ktime_get_real_ts64(&peer->last_handshake);
+			zero_at = wg_timers_session_derived(&peer->timers,
+							    jiffies);
 		}
 		spin_unlock_bh(&peer->lock);
 	}
@@ -363,8 +391,7 @@ static void receive_response(struct wg_device *wg, struct sk_buff *skb,
 				    peer->id);
 		authenticated(peer, skb);
 		wg_timers_handshake_complete(&peer->timers);
-		wg_peer_arm(peer, wg_timers_session_derived(&peer->timers,
-							    jiffies));
+		wg_peer_arm(peer, zero_at);
 		/* confirms the session, with data if there is any */
 		wg_tx_keepalive(peer);
 	} else {
@@ -527,8 +554,12 @@ void wg_handshake_want(struct wg_peer *peer, bool retry)
 	if (!retry)
 		wg_timers_trigger(&peer->timers);
 	/* spares the worker most of a burst; it looks again itself */
-	if (!wg_timers_may_handshake(&peer->timers, jiffies))
+	if (!wg_timers_may_handshake(&peer->timers, jiffies)) {
+		/* what is staged must not wait for the next packet */
+		if (READ_ONCE(peer->n_staged))
+			put_off(peer);
 		return;
+	}
 	spin_lock_bh(&wg->wanted_lock);
 	/* a sender has found the peer under RCU; it may be on its way out */
 	if (list_empty(&peer->wanted) && kref_get_unless_zero(&peer->ref)) {

@@ -25,12 +25,17 @@ void wg_peer_arm(struct wg_peer *peer, unsigned long deadline)
 		timer_reduce(&peer->timer, deadline);
 }
 
-/* After rule 8: nothing of a handshake or session is left. */
+/*
+ * After rule 8: nothing of a handshake or session is left, unless a session
+ * has begun since this fell due, and armed it anew.
+ */
 static void zero_keys(struct wg_peer *peer)
 {
 	spin_lock_bh(&peer->lock);
-	wg_peer_clear_handshake(peer);
-	wg_session_drop_all(peer);
+	if (!READ_ONCE(peer->timers.zero)) {
+		wg_peer_clear_handshake(peer);
+		wg_session_drop_all(peer);
+	}
 	spin_unlock_bh(&peer->lock);
 }
 
@@ -72,7 +77,7 @@ static void on_timer(struct timer_list *timer)
 	if (todo & (WG_DO_KEEPALIVE | WG_DO_PERSISTENT))
 		wg_tx_keepalive(peer);
 	if (todo & WG_DO_KEEPALIVE_AGAIN)
-		wg_peer_arm(peer, wg_timers_received(t, jiffies, true));
+		wg_peer_arm(peer, wg_timers_keepalive_again(t, jiffies));
 }
 
 struct wg_peer *wg_peer_create(struct wg_device *wg, const u8 pub[WG_KEY_LEN],
@@ -242,8 +247,10 @@ void wg_peer_remove_all(struct wg_device *wg)
 	unsigned long id;
 
 	lockdep_assert_held(&wg->lock);
-	xa_for_each(&wg->peers, id, peer)
+	xa_for_each(&wg->peers, id, peer) {
 		wg_peer_remove(peer);
+		cond_resched();
+	}
 }
 
 void wg_peer_set_interval(struct wg_peer *peer, u16 seconds)

@@ -24,6 +24,28 @@ void wg_timers_limit(struct wg_timers *t, unsigned long now)
 	WRITE_ONCE(t->handshake_sent, true);
 }
 
+unsigned long wg_timers_put_off(struct wg_timers *t, unsigned long now,
+				unsigned long jitter)
+{
+	unsigned long due, from = now;
+
+	if (READ_ONCE(t->retry))
+		return 0;
+	if (!wg_timers_may_handshake(t, now))
+		from = READ_ONCE(t->last_handshake);
+	due = wg_deadline(from, WG_REKEY_TIMEOUT * HZ + jitter);
+	WRITE_ONCE(t->retry, due);
+	return due;
+}
+
+unsigned long wg_timers_keepalive_again(struct wg_timers *t, unsigned long now)
+{
+	unsigned long due = wg_deadline(now, WG_KEEPALIVE_TIMEOUT * HZ);
+
+	WRITE_ONCE(t->keepalive, due);
+	return due;
+}
+
 void wg_timers_trigger(struct wg_timers *t)
 {
 	if (READ_ONCE(t->attempts))

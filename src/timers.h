@@ -97,7 +97,9 @@ static inline unsigned long wg_timers_traversed(struct wg_timers *t,
 	if (old == due)
 		return 0;
 	WRITE_ONCE(t->persistent, due);
-	return !old || time_before(due, old) ? due : 0;
+	/* one that has come may have just been taken, with nothing armed then */
+	return !old || time_before(due, old) || !time_before(now, old) ?
+		due : 0;
 }
 
 /**
@@ -203,6 +205,37 @@ unsigned long wg_timers_handshake_sent(struct wg_timers *t, unsigned long now,
  * Rule 1 counts it, so that trying costs a bounded amount of work.
  */
 void wg_timers_limit(struct wg_timers *t, unsigned long now);
+
+/**
+ * wg_timers_put_off() - an initiation that is wanted cannot be sent now
+ * @t: the peer's deadlines
+ * @now: jiffies
+ * @jitter: 0 to %WG_MAX_JITTER - 1 jiffies, random
+ *
+ * It is tried again as soon as rule 1 allows it, and REKEY-TIMEOUT from now at
+ * the earliest where that is not the hindrance; so what waits for a session
+ * never waits for another packet.
+ *
+ * Any context.
+ *
+ * Return: the deadline that the timer must hear of, or 0: a retry is due anyway.
+ */
+unsigned long wg_timers_put_off(struct wg_timers *t, unsigned long now,
+				unsigned long jitter);
+
+/**
+ * wg_timers_keepalive_again() - more data had come before a passive keepalive
+ * @t: the peer's deadlines
+ * @now: jiffies
+ *
+ * Rule 6: it is armed once more after it fired.
+ *
+ * Any context.
+ *
+ * Return: the deadline that the timer must hear of.
+ */
+unsigned long wg_timers_keepalive_again(struct wg_timers *t,
+					unsigned long now);
 
 /**
  * wg_timers_trigger() - something other than a retry wants a handshake

@@ -31,11 +31,19 @@ def _():
         r.send()
         r.run_until(resp.t + 4.9)
         r.send()
-        r.run_until(resp.t + 5.1)
+        r.run_until(resp.t + 4.99)
         eq("after two packets, 1 and 4.9 s after the response", "", r.kinds())
-        t = r.send()
-        m = r.wait("init", 1)
-        at_once("5.1 s after it a packet makes an initiation", m.t - t)
+        if driver == "adit":
+            # docs/differences.md: nothing has to come after them
+            m = r.wait("init", 1)
+            after("from the response to an initiation", REKEY_TIMEOUT,
+                  m.t - resp.t, JITTER)
+            t = r.send()
+        else:
+            r.run_until(resp.t + 5.1)
+            t = r.send()
+            m = r.wait("init", 1)
+            at_once("5.1 s after it a packet makes an initiation", m.t - t)
         r.wait("data", 1)
         r.run(0.05)
         eq("what was staged arrives in order", [1, 2, 3],

@@ -103,6 +103,55 @@ TEST_FN(one_handshake_in_5_s)
 TEST_CASE(one_handshake_in_5_s, after_an_initiation, 1)
 TEST_CASE(one_handshake_in_5_s, after_a_response, 0)
 
+/* What cannot be sent now is tried again, with nothing else to trigger it. */
+TEST(put_off_till_the_limit_ends)
+{
+	unsigned long t0;
+
+	FOR_EACH_START(t0) {
+		reset();
+		wg_timers_handshake_sent(&t, t0, false, 0);
+		EXPECT_EQ(wg_timers_put_off(&t, t0 + SEC(2), 3),
+			  wg_deadline(t0, SEC(5) + 3));
+		/* once is enough */
+		EXPECT_EQ(wg_timers_put_off(&t, t0 + SEC(3), 9), 0);
+		due_at(t0, SEC(5) + 3, WG_DO_RETRY);
+	}
+}
+
+TEST(put_off_without_a_limit)
+{
+	unsigned long t0;
+
+	FOR_EACH_START(t0) {
+		reset();
+		EXPECT_EQ(wg_timers_put_off(&t, t0, 0),
+			  wg_deadline(t0, SEC(5)));
+		due_at(t0, SEC(5), WG_DO_RETRY);
+		/* long after the last one */
+		reset();
+		wg_timers_handshake_sent(&t, t0, false, 0);
+		EXPECT_EQ(wg_timers_put_off(&t, t0 + SEC(60), 0),
+			  wg_deadline(t0, SEC(65)));
+	}
+}
+
+TEST(put_off_ends_with_a_session)
+{
+	reset();
+	EXPECT(wg_timers_put_off(&t, SEC(100), 0));
+	wg_timers_handshake_complete(&t);
+	EXPECT_EQ(decide(SEC(200)), 0);
+}
+
+TEST(put_off_leaves_a_retry_alone)
+{
+	reset();
+	wg_timers_handshake_sent(&t, SEC(100), true, 7);
+	EXPECT_EQ(wg_timers_put_off(&t, SEC(101), 0), 0);
+	due_at(SEC(100), SEC(5) + 7, WG_DO_RETRY);
+}
+
 /* Rule 2 */
 
 TEST(a_response_is_not_retried)
@@ -1660,4 +1709,35 @@ TEST(sim_random_weather)
 			return;
 		max_gap = max(max_gap, (int)peer_a.greatest_gap);
 	}
+}
+
+/* Taken by the timer a moment before: it knows nothing of the new one. */
+TEST(persistent_keepalive_traversed_as_it_falls_due)
+{
+	unsigned long t0;
+
+	FOR_EACH_START(t0) {
+		reset();
+		t.interval = 25;
+		EXPECT_EQ(wg_timers_traversed(&t, t0),
+			  wg_deadline(t0, SEC(25)));
+		/* moves away by itself */
+		EXPECT_EQ(wg_timers_traversed(&t, t0 + SEC(24)), 0);
+		/* has come */
+		EXPECT_EQ(wg_timers_traversed(&t, t0 + SEC(24) + SEC(25)),
+			  wg_deadline(t0, SEC(74)));
+		EXPECT_EQ(wg_timers_traversed(&t, t0 + SEC(1000)),
+			  wg_deadline(t0, SEC(1025)));
+	}
+}
+
+TEST(keepalive_again_is_no_reception)
+{
+	reset();
+	t.interval = 25;
+	wg_timers_sent(&t, SEC(100), true, 0);
+	EXPECT_EQ(wg_timers_keepalive_again(&t, SEC(105)), SEC(115));
+	EXPECT_EQ(t.silence, SEC(115));
+	EXPECT_EQ(t.persistent, SEC(125));
+	EXPECT_EQ(decide(SEC(115)), WG_DO_KEEPALIVE | WG_DO_NEW_HANDSHAKE);
 }
