@@ -4,6 +4,7 @@
 #include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/lockdep.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
@@ -276,6 +277,7 @@ void wg_allowedips_remove_aside(struct wg_allowedips *table,
 		node = list_first_entry(aside, struct wg_aip_node, link);
 		memcpy(key, node->key, key_words(node->v6) * sizeof(u32));
 		remove_key(table, owner, key, node->v6, node->plen);
+		cond_resched();
 	}
 }
 

@@ -103,6 +103,7 @@ int wg_device_set_key(struct wg_device *wg, const u8 priv[WG_KEY_LEN])
 		wg_timers_reset_limit(&peer->timers);
 		if (!old && new && wg->up)
 			wg_tx_flush_staged(peer);
+		cond_resched();
 	}
 	return 0;
 }
@@ -126,8 +127,8 @@ static int netdev_open(struct net_device *dev)
 	}
 #if IS_ENABLED(CONFIG_IPV6)
 	if (__in6_dev_get(dev))
-		__in6_dev_get(dev)->cnf.addr_gen_mode =
-			IN6_ADDR_GEN_MODE_NONE;
+		WRITE_ONCE(__in6_dev_get(dev)->cnf.addr_gen_mode,
+			   IN6_ADDR_GEN_MODE_NONE);
 #endif
 
 	mutex_lock(&wg->lock);
@@ -141,8 +142,10 @@ static int netdev_open(struct net_device *dev)
 		napi_enable(&wg->napis[i].napi);
 	}
 	wg->up = true;
-	xa_for_each(&wg->peers, id, peer)
+	xa_for_each(&wg->peers, id, peer) {
 		wg_peer_start(peer);
+		cond_resched();
+	}
 out:
 	mutex_unlock(&wg->lock);
 	return err;
@@ -158,8 +161,10 @@ static int netdev_stop(struct net_device *dev)
 	mutex_lock(&wg->lock);
 	wg->up = false;
 	wg_socket_close(wg);
-	xa_for_each(&wg->peers, id, peer)
+	xa_for_each(&wg->peers, id, peer) {
 		wg_peer_stop(peer);
+		cond_resched();
+	}
 	wg_handshake_forget(wg);
 	for (i = 0; i < wg->n_napis; i++) {
 		napi_disable(&wg->napis[i].napi);
@@ -252,10 +257,11 @@ static void netdev_uninit(struct net_device *dev)
 	cancel_work_sync(&wg->handshake_work);
 
 	/* 6 */
-	for (i = 0; i < wg->n_napis; i++) {
-		netif_napi_del(&wg->napis[i].napi);
+	for (i = 0; i < wg->n_napis; i++)
+		__netif_napi_del(&wg->napis[i].napi);
+	synchronize_net();	/* once for all of them */
+	for (i = 0; i < wg->n_napis; i++)
 		skb_queue_purge(&wg->napis[i].queue);
-	}
 	kfree(wg->napis);
 	wg_lookup_destroy(wg);
 	xa_destroy(&wg->peers);
@@ -349,8 +355,10 @@ static void wg_net_pre_exit(struct net *net)
 			RCU_INIT_POINTER(wg->birth_net, NULL);
 			netif_carrier_off(wg->dev);
 			wg_socket_close(wg);
-			xa_for_each(&wg->peers, id, peer)
+			xa_for_each(&wg->peers, id, peer) {
 				wg_endpoint_forget_source(peer);
+				cond_resched();
+			}
 		}
 		mutex_unlock(&wg->lock);
 	}
@@ -387,6 +395,7 @@ static void end_sessions(bool forked)
 				wg_session_drop_all(peer);
 			}
 			spin_unlock_bh(&peer->lock);
+			cond_resched();
 		}
 		mutex_unlock(&wg->lock);
 	}

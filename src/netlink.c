@@ -209,11 +209,14 @@ cancel:
 static int fill_device(struct sk_buff *skb, struct wg_device *wg)
 {
 	const struct wg_identity *identity;
+	char name[IFNAMSIZ];
 
+	/* it may be renamed meanwhile: whatever is read, it ends */
+	strscpy(name, wg->dev->name, sizeof(name));
 	if (nla_put_u16(skb, WGDEVICE_A_LISTEN_PORT, wg->port) ||
 	    nla_put_u32(skb, WGDEVICE_A_FWMARK, wg->fwmark) ||
 	    nla_put_u32(skb, WGDEVICE_A_IFINDEX, wg->dev->ifindex) ||
-	    nla_put_string(skb, WGDEVICE_A_IFNAME, wg->dev->name))
+	    nla_put_string(skb, WGDEVICE_A_IFNAME, name))
 		return -EMSGSIZE;
 	identity = rcu_dereference_protected(wg->identity,
 					     lockdep_is_held(&wg->lock));
@@ -578,8 +581,10 @@ static void forget_sources(struct wg_device *wg)
 	struct wg_peer *peer;
 	unsigned long id;
 
-	xa_for_each(&wg->peers, id, peer)
+	xa_for_each(&wg->peers, id, peer) {
 		wg_endpoint_forget_source(peer);
+		cond_resched();
+	}
 }
 
 static int set_port(struct wg_device *wg, const struct nlattr *attr,
@@ -670,20 +675,19 @@ static int apply(struct wg_device *wg, struct sk_buff *skb,
 /* The request holds keys, and its memory goes back to the allocator. */
 static void wipe_keys(struct nlattr **attrs)
 {
-	struct nlattr *attr = attrs[WGDEVICE_A_PRIVATE_KEY];
-	int rem;
+	struct nlattr *attr = attrs[WGDEVICE_A_PRIVATE_KEY], *inner;
+	int rem, rem_inner;
 
 	if (attr)
 		memzero_explicit(nla_data(attr), nla_len(attr));
 	if (!attrs[WGDEVICE_A_PEERS])
 		return;
-	nla_for_each_nested(attr, attrs[WGDEVICE_A_PEERS], rem) {
-		struct nlattr *psk = nla_find(nla_data(attr), nla_len(attr),
-					      WGPEER_A_PRESHARED_KEY);
-
-		if (psk)
-			memzero_explicit(nla_data(psk), nla_len(psk));
-	}
+	/* an attribute that is given twice holds two */
+	nla_for_each_nested(attr, attrs[WGDEVICE_A_PEERS], rem)
+		nla_for_each_nested(inner, attr, rem_inner)
+			if (nla_type(inner) == WGPEER_A_PRESHARED_KEY)
+				memzero_explicit(nla_data(inner),
+						 nla_len(inner));
 }
 
 static int set_device(struct sk_buff *skb, struct genl_info *info)
