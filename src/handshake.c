@@ -111,8 +111,9 @@ static void sent(struct wg_peer *peer, bool initiation)
 /* An initiation that is wanted cannot be sent now: the timer tries again. */
 static void put_off(struct wg_peer *peer)
 {
-	wg_peer_arm(peer, wg_timers_put_off(&peer->timers, jiffies,
-					    wg_jitter()));
+	if (!READ_ONCE(peer->timers.retry))
+		wg_peer_arm(peer, wg_timers_put_off(&peer->timers, jiffies,
+						    wg_jitter()));
 }
 
 /*
@@ -556,7 +557,7 @@ void wg_handshake_want(struct wg_peer *peer, bool retry)
 	/* spares the worker most of a burst; it looks again itself */
 	if (!wg_timers_may_handshake(&peer->timers, jiffies)) {
 		/* what is staged must not wait for the next packet */
-		if (READ_ONCE(peer->n_staged))
+		if (retry || READ_ONCE(peer->n_staged))
 			put_off(peer);
 		return;
 	}
