@@ -246,6 +246,7 @@ class Host:
         self.box = []           # packets that nobody has taken yet
         self.other = []         # what was not UDP
         self.peers = 0
+        self.sent = 0           # datagrams
         self.key = w.Static()
         self.home = os.open("/proc/self/ns/net", os.O_RDONLY)
         subprocess.run(["ip", "netns", "add", self.name], check=True)
@@ -389,6 +390,7 @@ class Host:
     def send(self, payload, src=OUR4, sport=PORT, dst=None, dport=PORT,
              tos=0):
         """Sends a datagram, in fragments where it does not fit."""
+        self.sent += 1
         dst = dst or (V6 if ":" in src else V4)
         body = udp(src, sport, dst, dport, payload)
         if len(body) <= 1440:
