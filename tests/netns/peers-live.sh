@@ -15,6 +15,11 @@ for i in $(seq 30); do
 	PUBS+=("$(head -c 32 /dev/urandom | base64)")
 done
 
+# more PACKETS: so many came out of b's tunnel since RX0.
+more() {
+	[ $(($(devstat b wg0 rx_packets) - RX0)) -ge "$1" ]
+}
+
 # A flow of datagrams, RATE or 100 a second, that must lose none while $1 runs.
 undisturbed() {
 	local title=$1 sink flow
@@ -25,8 +30,12 @@ undisturbed() {
 	ready sink ready
 	start flow a "$LIB_DIR/wire" udp-flow 10.9.0.2 5002 100000 200 "${RATE:-100}"
 	flow=$PID
+	RX0=$(devstat b wg0 rx_packets)
+	expect_soon 5 "$title: the flow has begun" more 5
 	"$@"
-	sleep 0.2
+	RX0=$(devstat b wg0 rx_packets)
+	expect_soon 5 "$title: the flow goes on" more 20
+	expect_ok "$title: no datagram of it was refused" kill -0 "$flow"
 	stop "$flow"
 	wait "$sink"
 	read -r received lost late twice corrupt <<< "$(tail -n 1 "$TMP/sink")"
@@ -125,7 +134,7 @@ fi
 must "as it was" on a wg set wg0 peer "${PUB[b]}" allowed-ips 10.9.0.2/32,fd09::2/128
 
 point "the peer removed and added in mid-flow, ten times: it comes back"
-start flow a "$LIB_DIR/wire" udp-flow 10.9.0.2 9 1000000 500 2000
+start flow a "$LIB_DIR/wire" udp-flood 10.9.0.2 9 500 2000
 flow=$PID
 for _ in $(seq 10); do
 	expect_ok "removing b" on a wg set wg0 peer "${PUB[b]}" remove

@@ -99,8 +99,11 @@ transfer a wg0 "${PUB[b]}"
 rx=$RX
 must "r sends it again, twice" \
 	on r "$LIB_DIR/wire" udp-send 192.0.2.1 51820 "$hex" 2
-sleep 0.5
-expect_eq "messages of r that reached a" 8 "$(nft_count a t forged)"
+forged() {
+	[ "$(nft_count a t forged)" -eq 8 ]
+}
+expect_soon 5 "8 messages of r reach a" forged
+sleep 0.3
 expect_eq "endpoint of b as a shows it" "$before" \
 	"$(wg_get a wg0 endpoints "${PUB[b]}")"
 transfer a wg0 "${PUB[b]}"

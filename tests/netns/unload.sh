@@ -12,11 +12,11 @@ pair
 
 # Traffic in both directions, until the devices under it are gone.
 flows() {
-	start flow-a a "$wire" udp-flow 10.9.0.2 9 100000000 1200 500
+	start flow-a a "$wire" udp-flood 10.9.0.2 9 1200 500
 	FLOWS=("$PID")
-	start flow-b b "$wire" udp-flow 10.9.0.1 9 100000000 700 500
+	start flow-b b "$wire" udp-flood 10.9.0.1 9 700 500
 	FLOWS+=("$PID")
-	start flow-c a "$wire" udp-flow fd09::2 9 100000000 4000 100
+	start flow-c a "$wire" udp-flood fd09::2 9 4000 100
 	FLOWS+=("$PID")
 	sleep 0.2
 }

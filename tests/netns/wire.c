@@ -14,6 +14,9 @@
  *   wire udp-flow ADDRESS PORT COUNT SIZE PER_SECOND [HOP]
  *                                        numbered datagrams with known content;
  *                                        from another CPU after each HOP of them
+ *   wire udp-flood ADDRESS PORT SIZE [PER_SECOND]
+ *                                        datagrams without end, as fast as it
+ *                                        goes or PER_SECOND; no errno ends it
  *   wire udp-sink PORT COUNT SECONDS     receive them; ends after COUNT or when
  *                                        nothing came for SECONDS; prints
  *                                        "received lost late twice corrupt",
@@ -338,6 +341,28 @@ static int udp_flow(int argc, char **a)
 	return 0;
 }
 
+/* What a tunnel that is taken away and comes back answers is no end. */
+static void __attribute__((noreturn)) udp_flood(int argc, char **a)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = address(a[0], a[1], &ss);
+	long size = number(a[2]), rate = argc > 3 ? number(a[3]) : 0, i;
+	int fd = socket(ss.ss_family, SOCK_DGRAM, 0);
+	double begin = seconds();
+
+	if (fd < 0)
+		die("socket");
+	if (size < 0 || size > 65507)
+		usage();
+	for (i = 0;; i++) {
+		double ahead = rate ? (double)i / rate - (seconds() - begin) : 0;
+
+		if (ahead > 0)
+			usleep(ahead * 1e6);
+		sendto(fd, buf, size, 0, (void *)&ss, len);
+	}
+}
+
 static int udp_sink(char **a)
 {
 	struct sockaddr_in6 any = {
@@ -516,6 +541,8 @@ int main(int argc, char **argv)
 		return udp_errno(a);
 	if (!strcmp(what, "udp-flow") && (n == 5 || n == 6))
 		return udp_flow(n, a);
+	if (!strcmp(what, "udp-flood") && (n == 3 || n == 4))
+		udp_flood(n, a);
 	if (!strcmp(what, "udp-sink") && n == 3)
 		return udp_sink(a);
 	if (!strcmp(what, "udp-hold") && n >= 2)
