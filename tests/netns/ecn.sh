@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 7 "ECN and DSCP of inner and outer packets" nft
+begin 9 "ECN and DSCP of inner and outer packets" nft
 
 MARKS=(not-ect ect1 ect0 ce)
 
@@ -29,6 +29,8 @@ pair
 	echo "chain marked { type filter hook prerouting priority -299; }"
 	echo "chain out { type filter hook prerouting priority -310"
 	echo "iifname != eth0 return"
+	# or what is no UDP (multicast listener reports) goes on to the counters
+	echo "meta l4proto != udp return"
 	echo "udp sport != 51820 return"
 	for v in ip ip6; do
 		echo "$v dscp 0x22 $v ecn not-ect udp length { 156, 100 } counter name shake"
@@ -100,8 +102,7 @@ inside() {
 	esac
 }
 
-shakes=0
-for combination in 4:4 6:4 4:6; do
+for combination in 4:4 6:4 6:6 4:6; do
 	inner=${combination%:*} outer=${combination#*:}
 	tunnel "$outer"
 	nft_load b < "$TMP/rules"
