@@ -139,16 +139,20 @@ errors=$(devstat a wg0 tx_errors)
 r0=$(devstat b wg0 rx_packets) r1=$(devstat b wg1 rx_packets)
 start flow a "$LIB_DIR/wire" udp-flow 10.20.0.1 5002 1000000 100 500
 flow=$PID
-sleep 0.2
+by0() {
+	[ "$(devstat b wg0 rx_packets)" -ge "$1" ]
+}
+expect_soon 5 "the flow has begun" by0 $((r0 + 10))
 for ((i = 0; i < 15; i++)); do
 	wg_set a wg0 peer "$P1" allowed-ips 10.22.0.1/32,10.20.0.0/16
 	wg_set a wg0 peer "$P0" allowed-ips 10.21.0.1/32,10.20.0.0/16
 done
+expect_soon 5 "the flow goes on" by0 $(($(devstat b wg0 rx_packets) + 30))
 expect_ok "the flow was never refused" kill -0 "$flow"
 stop "$flow"
 wait "$sink"
 read -r received lost _ twice corrupt <<< "$(tail -n 1 "$TMP/sink")"
-expect_min "received" 50 "$received"
+expect_min "received" 40 "$received"
 expect_eq "lost, twice, corrupt" "0 0 0" "$lost $twice $corrupt"
 expect_eq "tx_errors" "$errors" "$(devstat a wg0 tx_errors)"
 expect_min "by the first peer" $((r0 + 10)) "$(devstat b wg0 rx_packets)"
@@ -161,7 +165,15 @@ uml*) each=250 ;;
 esac
 point "1000 peers with very many prefixes: added, then removed, in bounded time"
 say "$each prefixes for each of 1000 peers: $((each * 1000)) leaves, about twice as many nodes"
+# nodes: objects in the cache that the nodes of IPv4 come from; nothing if the
+# kernel does not tell. It may share it with others of that size.
+nodes() {
+	local n
+
+	read -r n _ < /sys/kernel/slab/wg_allowedips4/objects && echo "$n"
+} 2> /dev/null
 wg_new a wg2
+before=$(nodes)
 awk -v each=$each 'BEGIN {
 	for (p = 0; p < 1000; p++) {
 		printf "[Peer]\nPublicKey = peer%038d0=\n", p
@@ -176,6 +188,10 @@ t=$(now)
 must "wg setconf" on a wg setconf wg2 "$TMP/many"
 say "added in $(($(now) - t)) ms"
 expect_range "milliseconds" 0 $((60000 * ADIT_SLOW)) $(($(now) - t))
+if [ -n "$before" ]; then
+	say "nodes: $before before, $(nodes) with them"
+	expect_min "nodes" $((before + each * 1000)) "$(nodes)"
+fi
 for ((p = 0; p < 1000; p++)); do
 	printf 'peer peer%038d0= remove\n' "$p"
 done > "$TMP/remove"
@@ -186,6 +202,18 @@ t=$(($(now) - t))
 say "removed in $t ms"
 expect_range "milliseconds" 0 $((20000 * ADIT_SLOW)) "$t"
 expect_eq "peers left" 0 "$(on a wg show wg2 peers | wc -l)"
+if [ -n "$before" ]; then
+	# Freed after a grace period. Others come and go, but not so many.
+	back() {
+		n=$(nodes)
+		echo "$n, $before before"
+		[ "$n" -le $((before + each * 100)) ]
+	}
+	expect_soon 20 "no node is left" back
+	say "nodes: $OUT"
+else
+	say "this kernel does not tell of the nodes"
+fi
 
 point "the table works afterwards, and the device is deleted at once"
 printf '[Interface]\nPrivateKey = %s\n[Peer]\nPublicKey = %s\nEndpoint = 192.0.2.2:51821\nAllowedIPs = 10.0.0.0/8\n' \

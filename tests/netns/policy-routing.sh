@@ -7,7 +7,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 7 "policy routing of outer packets" nft wg-quick
+begin 8 "policy routing of outer packets" nft wg-quick
 
 # Two wires; b can be reached at one address over both.
 host_new a b
@@ -131,6 +131,53 @@ by "IPv6, with the route" 0 1
 must "no route" on a ip -6 route del 2001:db8:1::2/128 via 2001:db8:2::2 dev eth1
 expect_ping "IPv6, without it" a -c 1 10.9.0.2
 by "IPv6, without it" 1 0
+
+point "the hop limit is the route's: its own, else that of host or interface"
+# hops STEP LIMIT: an initiation of a, a packet with another limit inside and a
+# response of a reach b with that hop limit.
+hops() {
+	nft_load b <<- END
+		table inet hops
+		delete table inet hops
+		table inet hops {
+			counter right { }
+			counter wrong { }
+			chain c {
+				type filter hook prerouting priority -450
+				meta l4proto != udp return
+				udp dport != 51820 return
+				ip ttl $2 counter name right return
+				ip6 hoplimit $2 counter name right return
+				counter name wrong
+			}
+		}
+	END
+	fresh
+	expect_ping "$1: a pings b" a -c 1 -t 7 10.9.0.2
+	must "$1: b begins" on b ip link set wg0 down
+	must "$1: b begins" on b ip link set wg0 up
+	expect_ping "$1: b pings a" b -c 1 -t 9 10.9.0.1
+	# initiation, echo; response, reply
+	expect_eq "$1: messages with the limit $2, with others" "4 0" \
+		"$(nft_count b hops right) $(nft_count b hops wrong)"
+}
+for f in 4 6; do
+	[ $f = 4 ] && to=192.0.2.2 || to=2001:db8:1::2
+	[ $f = 4 ] && e=$to:51820 || e="[$to]:51820"
+	wg_set a wg0 peer "${PUB[b]}" endpoint "$e"
+	hops "IPv$f, as it is" 64
+	if [ $f = 4 ]; then
+		must "the host's" on a sh -c 'echo 50 > /proc/sys/net/ipv4/ip_default_ttl'
+	else
+		must "the interface's" on a sh -c 'echo 50 > /proc/sys/net/ipv6/conf/eth0/hop_limit'
+	fi
+	hops "IPv$f, another default" 50
+	must "a route" on a ip -$f route add "$to" dev eth0 metric 1 hoplimit 33
+	hops "IPv$f, a route's own" 33
+	must "no route" on a ip -$f route del "$to" dev eth0 metric 1
+	hops "IPv$f, without it" 50
+done
+must "no table" on b nft delete table inet hops
 
 # Everything of a through the tunnel, reverse paths looked at strictly.
 must "wg0 goes" on a ip link del wg0
