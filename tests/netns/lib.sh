@@ -312,13 +312,15 @@ now() {
 # until_true SECONDS COMMAND...: polls until COMMAND succeeds or the limit (times
 # ADIT_SLOW) is over. Its last output is left in OUT.
 until_true() {
-	local end
+	local end n=0
 
 	end=$(($(now) + $1 * 1000 * ADIT_SLOW))
 	shift
 	while ! OUT=$("$@" 2>&1); do
 		[ "$(now)" -lt "$end" ] || return 1
-		sleep 0.1
+		# mostly it is a matter of a moment
+		n=$((n + 1))
+		[ "$n" -gt 4 ] && sleep 0.1 || sleep 0.02
 	done
 }
 
@@ -383,7 +385,7 @@ on() {
 		ip netns exec "${NS[$h]}" sh -c 'mount --bind "$0" /var/run/wireguard && exec "$@"' \
 			"$TMP/run-$h" "$@"
 		;;
-	kernel:wg | *:ping | *:nft | *:sh | *:*/wire | *:*/uapi-probe | *:*/sockopt)
+	kernel:wg | *:ping | *:nft | *:sh | *:tc | *:ss | *:timeout | *:*/wire | *:*/uapi-probe | *:*/sockopt)
 		# Quicker than ip netns exec, but /sys is not that of the
 		# namespace and there are no files of its own in /etc.
 		"$LIB_DIR/wire" netns "${NS[$h]}" "$@"

@@ -25,10 +25,13 @@ expect_spy "one handshake" a tx_init=1 rx_resp=1 rx_init=0
 expect_spy "b has no reason to send anything" a rx_keep=0 rx_data=0 tx_data=0
 
 point "then one each second"
+begun=$(now)
 spy_zero a
-sleep 5.2
+sleep 3.2
 spy_read a
-expect_range "keepalives in 5.2 s" 4 6 "${SPY[tx_keep]}"
+# By a slow machine's clock it may have been longer.
+ms=$(($(now) - begun))
+expect_range "keepalives in $ms ms" 2 $((ms / 1000 + 1)) "${SPY[tx_keep]}"
 expect_eq "b does not answer them" "0 0 0" \
 	"${SPY[rx_keep]} ${SPY[rx_data]} ${SPY[rx_init]}"
 transfer b wg0 "${PUB[a]}"
@@ -41,7 +44,7 @@ expect_eq "a keepalive is 32 bytes: b counts a multiple of that" 0 $(((RX - rx) 
 point "none while authenticated packets pass"
 expect_ping "first ping" a -c 1 10.9.0.2
 spy_zero a
-expect_ping "pings every 0.25 s for 3 s" a -c 13 -i 0.25 10.9.0.2
+expect_ping "pings every 0.25 s for 2 s" a -c 9 -i 0.25 10.9.0.2
 spy_read a
 expect_eq "keepalives meanwhile" "0 0" "${SPY[tx_keep]} ${SPY[rx_keep]}"
 
@@ -51,8 +54,8 @@ expect_eq "as wg shows it" off "$(wg_get a wg0 persistent-keepalive "${PUB[b]}")
 # One whose timer was armed before may still come.
 sleep 1.2
 spy_zero a
-sleep 2
-expect_spy "two seconds" a tx_keep=0
+sleep 1.3
+expect_spy "more than a second" a tx_keep=0
 
 point "up: a keepalive to each peer with an interval"
 must "down" on a ip link set wg0 down

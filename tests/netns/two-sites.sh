@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-VERBOSE='' KEEPALIVE=1 TIMEOUT=3 IDLE=5
+VERBOSE='' KEEPALIVE=1 TIMEOUT=3 IDLE=4
 # shellcheck source=two-sites/steps.sh
 . "$LIB_DIR/two-sites/steps.sh"
 
