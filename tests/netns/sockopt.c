@@ -16,6 +16,10 @@
  *                                        of the last SECONDS
  *   sockopt tx-stamps ADDRESS PORT COUNT sends; prints how many software
  *                                        timestamps of sending came back
+ *   sockopt small-buffer ADDRESS PORT COUNT SIZE
+ *                                        sends by a socket with the smallest send
+ *                                        buffer; prints how many went without
+ *                                        having to wait
  *   sockopt tun NAME                     makes a TUN device; sends as packets the
  *                                        lines of hex bytes of standard input
  *
@@ -307,6 +311,27 @@ static int tx_stamps(char **a)
 	return 0;
 }
 
+static int small_buffer(char **a)
+{
+	long count = number(a[2]), size = number(a[3]), i, went = 0;
+	int fd = udp_to(a[0], number(a[1])), room = 1;
+
+	if (size < 8 || size > (long)sizeof(buf))
+		usage();
+	/* the kernel makes it the least that there can be */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)))
+		die("SO_SNDBUF");
+	for (i = 0; i < count; i++) {
+		fill(buf, i, size);
+		if (send(fd, buf, size, MSG_DONTWAIT) == size)
+			went++;
+		else if (errno != EAGAIN && errno != ENOBUFS)
+			die("send");
+	}
+	printf("%ld\n", went);
+	return 0;
+}
+
 static int tun(char **a)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
@@ -350,6 +375,8 @@ int main(int argc, char **argv)
 		return rx_stamps(a);
 	if (!strcmp(what, "tx-stamps") && n == 3)
 		return tx_stamps(a);
+	if (!strcmp(what, "small-buffer") && n == 4)
+		return small_buffer(a);
 	if (!strcmp(what, "tun") && n == 1)
 		return tun(a);
 	usage();

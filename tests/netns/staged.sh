@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 3 "packets staged for want of a session" nft tcpdump
+begin 5 "packets staged for want of a session" nft tcpdump
 
 pair
 tunnel
@@ -13,10 +13,12 @@ nft_load b <<- 'END'
 	table inet t {
 		counter first { }
 		counter rest { }
+		counter whole { }
 		chain c {
 			type filter hook prerouting priority 0
 			iifname wg0 udp sport 2001-2022 counter name first
 			iifname wg0 udp sport 2023-2150 counter name rest
+			iifname wg0 udp dport 10-11 counter name whole
 		}
 	}
 END
@@ -48,6 +50,39 @@ all_captured() {
 expect_soon 5 "all are captured" all_captured
 expect_eq "their order" "$(seq -s ' ' 2023 2150)" \
 	"$(captured inner | sed -n 's/.*10\.9\.0\.1\.\([0-9]*\) > .*/\1/p' | paste -s -d ' ')"
+
+point "the limit is applied before adding: a GSO packet drops none of its own"
+wg_set a wg0 private-key /dev/null
+dropped=$(devstat a wg0 tx_dropped)
+must "120 datagrams" on a "$LIB_DIR/wire" udp-send 10.9.0.2 10 00 120
+must "60 segments in one" on a "$LIB_DIR/sockopt" gso 10.9.0.2 11 60 100 60
+expect_eq "tx_dropped with 180 staged" 0 $(($(devstat a wg0 tx_dropped) - dropped))
+# Over the limit now: each one that is added makes it 127 before that.
+must "one more" on a "$LIB_DIR/wire" udp-send 10.9.0.2 11 00 1
+if [ "$DRIVER" = adit ]; then
+	expect_eq "tx_dropped with one more" 53 $(($(devstat a wg0 tx_dropped) - dropped))
+fi
+must "none of them" on a ip link set wg0 down
+must "up" on a ip link set wg0 up
+must "120 datagrams" on a "$LIB_DIR/wire" udp-send 10.9.0.2 10 00 120
+must "60 segments in one" on a "$LIB_DIR/sockopt" gso 10.9.0.2 11 60 100 60
+expect_eq "what arrives without a key" 0 "$(nft_count b t whole)"
+wg_key a wg0
+whole() {
+	[ "$(nft_count b t whole)" -eq 180 ]
+}
+expect_soon 5 "all 180 arrive once there is a key" whole
+
+point "staged packets do not hold up the socket that sent them"
+wg_set a wg0 private-key /dev/null
+# Its send buffer has room for two or three of these.
+expect_eq "of 128 datagrams sent without waiting" 128 \
+	"$(on a "$LIB_DIR/sockopt" small-buffer 10.9.0.2 10 128 1200)"
+wg_key a wg0
+whole() {
+	[ "$(nft_count b t whole)" -eq $((180 + 128)) ]
+}
+expect_soon 5 "they arrive" whole
 
 point "an endpoint that is set sets them going"
 must "down" on a ip link set wg0 down
