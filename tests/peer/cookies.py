@@ -432,6 +432,38 @@ def calm():
     return message and message[0] == w.RESPONSE
 
 
+def asked_at(src, at):
+    """The local address that a cookie reply to a message to `at` has."""
+    h, p = host(), new(v6=":" in src)
+    for _ in range(5):
+        message = p.initiate().message
+        sweep()
+        load()
+        h.send(message, src, p.port, dst=at)
+        got = h.take(lambda q: (q.dst, q.dport) == (src, p.port), 5)
+        sweep()
+        if got and got.payload[0] == w.COOKIE_REPLY:
+            check("it opens", w.open_cookie_reply(h.key, message, got.payload))
+            return got.src, got.sport
+        p = new(v6=":" in src)
+    raise Failed("a cookie reply from " + at)
+
+
+@point("a cookie reply leaves from the address that was asked")
+def _():
+    more = ()
+    for where, prefix, dev, src in (
+            ("192.0.2.77", 24, "eth0", OUR4),
+            ("198.51.100.77", 32, "lo", OUR4),
+            ("2001:db8::77", 64, "eth0", OUR6),
+            ("2001:db8:77::1", 128, "lo", OUR6)):
+        host().ip("addr add %s/%d dev %s" % (where, prefix, dev))
+        more += ((where, src),)
+    for where, src in ((V4, OUR4), (V6, OUR6)) + more:
+        equal("asked at %s: where the reply comes from" % where,
+              (where, harness.PORT), asked_at(src, where))
+
+
 if __name__ == "__main__":
     if not os.access(HERE + "/flood", os.X_OK):
         harness.skip_all("flood is not built: run make in tests/peer")
