@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 7 "MTU 0, 68, 1280, 1420, 9000 and more" nft
+begin 7 "MTU 0, 68, 1280, 1420, 9000 and more" nft tc
 
 pair
 tunnel
@@ -56,6 +56,35 @@ must "b back" on b ip link set wg0 up
 on b ping -q -c 1 -W 1 10.9.0.1 > /dev/null
 expect_like "a raw packet of 4 bytes is refused" "E*" \
 	"$(on a "$LIB_DIR/wire" packet wg0 0x0800 45000004)"
+# What comes from another device by tc has no route: the limit of its padding is
+# the device's MTU.
+host_new d
+link d eth0 a side
+addr d eth0 10.7.0.2/24
+on d ip neigh replace 10.7.0.1 lladdr 02:00:00:00:00:01 dev eth0
+must "default route" on d ip route add default via 10.7.0.1
+must "any MAC address" on a ip link set side promisc on
+wg_set b wg0 peer "${PUB[a]}" allowed-ips 10.9.0.1/32,fd09::1/128,10.7.0.2/32
+nft_load b <<- 'END'
+	table inet t {
+		counter zero { }
+		chain c {
+			type filter hook prerouting priority 0
+			iifname wg0 ip saddr 10.7.0.2 udp dport 9 counter name zero
+		}
+	}
+END
+five() {
+	[ "$(nft_count b t zero)" -eq 5 ]
+}
+must "a qdisc" on a tc qdisc add dev side clsact
+must "from there into wg0" on a tc filter add dev side ingress protocol ip \
+	matchall action mirred egress redirect dev wg0
+for len in 0 1 30 1000 1400; do
+	must "sending" on d "$LIB_DIR/wire" udp-send 10.9.0.2 9 "@$len:ff"
+done
+expect_soon 5 "five packets without a route arrive" five
+must "no more" on a ip link del side
 expect_eq "MTU as shown" 0 "$(on a cat /sys/class/net/wg0/mtu)"
 must "MTU 1 on a" on a ip link set wg0 mtu 1
 must "MTU 1420 on a" on a ip link set wg0 mtu 1420
