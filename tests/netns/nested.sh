@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 5 "a tunnel in a tunnel in a tunnel" nft
+begin 6 "a tunnel in a tunnel in a tunnel" nft
 
 pair
 tunnel
@@ -70,6 +70,28 @@ for way in "a b 10.11.0.2" "b a 10.11.0.1"; do
 	expect_ok "from $from to $to: what came is what was sent" \
 		cmp "$TMP/sent" "$TMP/received"
 done
+
+# flow TITLE FROM TO ADDRESS COUNT [HOP]: numbered datagrams, as fast as they go
+flow() {
+	local sink received late twice corrupt
+
+	start sink "$3" "$LIB_DIR/wire" udp-sink 5002 "$5" 2
+	sink=$PID
+	ready sink ready
+	expect_ok "$1" on "$2" timeout "$(slow 20)" "$LIB_DIR/wire" udp-flow \
+		"$4" 5002 "$5" 1200 1000000 "${6:-0}"
+	wait "$sink"
+	read -r received _ late twice corrupt <<< "$(tail -n 1 "$TMP/sink")"
+	expect_eq "$1: late twice corrupt" "0 0 0" "$late $twice $corrupt"
+	expect_min "$1: received" 100 "$received"
+}
+steer a eth0
+steer b eth0
+
+point "UDP two deep as fast as it can be sent: in order, none twice, none corrupt"
+flow "3000 datagrams" a b 10.10.0.2 3000
+flow "2000 datagrams from one CPU after the other" b a 10.10.0.1 2000 50
+expect_ping "the tunnel still works" a -c 1 10.10.0.2
 
 point "the tunnel below goes down, comes back, goes for good"
 must "wg0 down" on a ip link set wg0 down
