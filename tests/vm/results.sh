@@ -222,16 +222,50 @@ log_names=()
 
 note() { printf '# %s\n' "$*"; }
 
-# log_slice LOG FROM TO: the lines between two marks, without the traces that
-# sysctl prints where an allocation failed
+# Left out of what is judged: the stacks that sysctl and fault injection print
+# where an allocation was made to fail, and KCSAN's reports of races of which
+# neither side has a function of the module in its stack. "others" counts those.
+# shellcheck disable=SC2016 # a program of awk
+vm_filter='
+	{ sub(/\r$/, "") }
+	held != "" {
+		held = held "\n" $0
+		lines++
+		if (/\[wireguard\]/) ours = 1
+		if (/==========/ || lines > 100 || $0 ~ splat && !/BUG: KCSAN/) {
+			if (ours || !/==========/) out(held)
+			else others++
+			held = ""
+		}
+		next
+	}
+	/BUG: KCSAN/ { held = $0; lines = ours = 0; if (/\[wireguard\]/) ours = 1; next }
+	/sysctl could not get directory|FAULT_INJECTION: forcing a failure/ { quiet = 1 }
+	quiet { if (/<\/TASK>|adit-mark/ || $0 ~ splat) quiet = 0; else next }
+	{ out($0) }'
+
+# log_slice LOG FROM TO: the lines between two marks
 log_slice() {
 	awk -v a="adit-mark $2" -v b="adit-mark $3" '
 		{ sub(/\r$/, "") }
-		/sysctl could not get directory/ { quiet = 1 }
-		quiet { if (/<\/TASK>|adit-mark|BUG|WARNING|INFO:|Oops|panic|unreferenced/) quiet = 0; else next }
 		substr($0, length($0) - length(a) + 1) == a { on = 1; next }
 		substr($0, length($0) - length(b) + 1) == b { exit }
-		on || a == "adit-mark start" { print }' "$1"
+		on || a == "adit-mark start" { print }' "$1" |
+		awk -v splat="${vm_splat/|Call Trace/}" '
+			function out(text) { print text }
+			'"$vm_filter"'
+			END { if (held != "") out(held) }'
+}
+
+# others_races: notes how many races KCSAN saw that are none of the module's
+others_races() {
+	local i n
+	for i in "${!logs[@]}"; do
+		n=$(awk -v splat="${vm_splat/|Call Trace/}" 'function out(text) { }
+			'"$vm_filter"'
+			END { print others + 0 }' "${logs[i]}")
+		[ "$n" = 0 ] || note "KCSAN: $n data races without the module in the kernel of ${log_names[i]}"
+	done
 }
 
 # splats FROM TO: prints the first lines of what the kernels complained about
@@ -242,7 +276,9 @@ splats() {
 		hit=$(grep -nE -m1 "$vm_splat" <<<"$slice" | cut -d: -f1)
 		[ -n "$hit" ] || continue
 		note "the kernel of ${log_names[i]} complained:"
-		sed -n "$hit,$((hit + 24))p" <<<"$slice" | sed 's/^/#   /'
+		sed -n "$hit,$((hit + 48))p" <<<"$slice" |
+			awk 'NR > 1 && /========/ { exit } NR <= 25 || race; /KCSAN/ { race = 1 }' |
+			sed 's/^/#   /'
 		rc=0
 	done
 	return $rc
