@@ -520,13 +520,18 @@ static void process(struct wg_device *wg, struct sk_buff *skb)
 		macs = &msg->macs;
 		sender = msg->sender;
 	}
-	if (!wg_macs_check1(&identity.macs, skb->data, skb->len) ||
-	    (under_load(wg) && !may_process(wg, skb, &identity, macs, sender)))
+	if (!wg_macs_check1(&identity.macs, skb->data, skb->len)) {
+		net_dbg_ratelimited("%s: handshake message with a wrong mac1\n",
+				    wg->dev->name);
 		DEV_STATS_INC(wg->dev, rx_dropped);
-	else if (type == WG_MSG_INITIATION)
+	} else if (under_load(wg) &&
+		   !may_process(wg, skb, &identity, macs, sender)) {
+		DEV_STATS_INC(wg->dev, rx_dropped);
+	} else if (type == WG_MSG_INITIATION) {
 		receive_initiation(wg, skb, &identity);
-	else
+	} else {
 		receive_response(wg, skb, &identity);
+	}
 	memzero_explicit(&identity, sizeof(identity));
 	consume_skb(skb);
 }
@@ -534,16 +539,22 @@ static void process(struct wg_device *wg, struct sk_buff *skb)
 void wg_handshake_receive(struct wg_device *wg, struct sk_buff *skb)
 {
 	if (unlikely(skb_queue_len_lockless(&wg->waiting) >=
-		     WG_MAX_WAITING_HANDSHAKES || !rng_is_initialized() ||
-		     skb_linearize(skb))) {
-		DEV_STATS_INC(wg->dev, rx_dropped);
-		kfree_skb(skb);
-		return;
+		     WG_MAX_WAITING_HANDSHAKES)) {
+		net_dbg_ratelimited("%s: the queue of handshakes is full\n",
+				    wg->dev->name);
+		goto drop;
 	}
+	if (unlikely(!rng_is_initialized() || skb_linearize(skb)))
+		goto drop;
 	skb_orphan(skb);
 	skb_dst_drop(skb);
 	skb_queue_tail(&wg->waiting, skb);
 	queue_work(handshake_wq, &wg->handshake_work);
+	return;
+
+drop:
+	DEV_STATS_INC(wg->dev, rx_dropped);
+	kfree_skb(skb);
 }
 
 void wg_handshake_want(struct wg_peer *peer, bool retry)
