@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 5 "removal races and overload"
+begin 7 "removal races and overload"
 
 pair
 tunnel
@@ -18,9 +18,7 @@ flood() {
 	local i
 
 	for ((i = 0; i < $4; i++)); do
-		start "flood-$1-$i" "$1" bash -c \
-			'while :; do "$0" udp-flow "$1" 9 1000000 "$2" 1000000; done 2> /dev/null' \
-			"$LIB_DIR/wire" "$2" "$3"
+		start "flood-$1-$i" "$1" "$LIB_DIR/wire" udp-flood "$2" 9 "$3"
 		FLOWS+=("$PID")
 	done
 }
@@ -28,14 +26,11 @@ calm() {
 	local p
 
 	for p in "${FLOWS[@]}"; do
-		# Or it would begin another.
-		kill -STOP "$p" 2> /dev/null
-		pkill -P "$p" 2> /dev/null
-		stop "$p" KILL
+		expect_ok "the senders never end by themselves" kill -0 "$p"
+		stop "$p"
 	done
 	FLOWS=()
 }
-scenario_cleanup() { calm; }
 answered() {
 	on "$1" ping -q -c 1 -W 1 "$2"
 }
@@ -116,6 +111,58 @@ done
 calm
 works "after it" 20
 
+point "the private key taken, set and changed under traffic both ways"
+# b knows both identities; it may send to the first only.
+k_a=${KEY[a]} k_b=$(wg genkey)
+wg_set b wg0 peer "$(wg pubkey <<< "$k_b")" allowed-ips 10.9.0.77/32 \
+	endpoint 192.0.2.1:51820
+printf '%s\n' "$k_a" > "$TMP/key-1"
+printf '%s\n' "$k_b" > "$TMP/key-2"
+printf '%s\n' AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= > "$TMP/key-0"
+chmod 600 "$TMP"/key-?
+again() {
+	[ "$(wg_get b wg0 latest-handshakes "${PUB[a]}")" != "$T0" ]
+}
+flood a 10.9.0.2 64 1
+flood b 10.9.0.1 64 1
+for ((i = 0; i < ROUNDS; i++)); do
+	quick "round $i: no key" on a wg set wg0 private-key "$TMP/key-0"
+	expect_eq "round $i: the key as shown" "(none)" "$(on a wg show wg0 public-key)"
+	for k in 2 1; do
+		quick "round $i: key $k" on a wg set wg0 private-key "$TMP/key-$k"
+		expect_eq "round $i: the key as shown" "$(wg pubkey < "$TMP/key-$k")" \
+			"$(on a wg show wg0 public-key)"
+	done
+	[ $((i % 5)) -eq 4 ] || continue
+	T0=$(wg_get b wg0 latest-handshakes "${PUB[a]}")
+	quick "round $i: no key" on a wg set wg0 private-key "$TMP/key-0"
+	sleep 1.1	# times are shown in seconds
+	quick "round $i: key 1" on a wg set wg0 private-key "$TMP/key-1"
+	expect_soon 10 "round $i: a handshake" again
+done
+calm
+works "after it" 20
+wg_set b wg0 peer "$(wg pubkey <<< "$k_b")" remove
+
+point "the preshared key changed in the midst of handshakes"
+: > "$TMP/none"
+flood a 10.9.0.2 64 1
+flood b 10.9.0.1 64 1
+for ((i = 0; i < ROUNDS; i++)); do
+	(umask 077; wg genpsk > "$TMP/psk")
+	[ $((i % 3)) != 1 ] || cp "$TMP/none" "$TMP/psk"
+	# Without a key and with one: the handshake begins at once.
+	quick "round $i: no key" on a wg set wg0 private-key "$TMP/key-0"
+	quick "round $i: the PSK of a" on a wg set wg0 peer "${PUB[b]}" preshared-key "$TMP/psk"
+	quick "round $i: the key" on a wg set wg0 private-key "$TMP/key-1"
+	quick "round $i: the PSK of b" on b wg set wg0 peer "${PUB[a]}" preshared-key "$TMP/psk"
+	psk=$(cat "$TMP/psk")
+	expect_eq "round $i: PSK of a and b as shown" "${psk:-(none)} ${psk:-(none)}" \
+		"$(wg_get a wg0 preshared-keys "${PUB[b]}") $(wg_get b wg0 preshared-keys "${PUB[a]}")"
+done
+calm
+works "after it" 20
+
 point "queues filled to the brim: traffic resumes at once, each time"
 for ((i = 0; i < 3; i++)); do
 	flood a 10.9.0.2 8 4
@@ -144,6 +191,6 @@ stop "$dumps"
 expect_unlike "none failed" "*failed*" "$(cat "$TMP/dumps")"
 expect_min "dumps" 10 "$(tail -n 1 "$TMP/dumps")"
 quick "deleting the device under traffic" on a sh -c \
-	"'$LIB_DIR/wire' udp-flow 10.9.0.2 9 100000 64 1000000 2> /dev/null & sleep 0.2; ip link del wg0"
+	"'$LIB_DIR/wire' udp-flood 10.9.0.2 9 64 > /dev/null 2>&1 & f=\$!; sleep 0.2; ip link del wg0; rc=\$?; kill \$f; exit \$rc"
 
 finish
