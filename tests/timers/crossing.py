@@ -20,6 +20,24 @@ def lose(host, kind, count):
     }}""")
 
 
+def drop(host, udp_length, count):
+    """So many transport messages to host of that length are lost."""
+    host.nft(f"""table inet confirm {{
+        chain c {{
+            type filter hook prerouting priority 0
+            iifname eth0 udp dport 51820 udp length {udp_length} \\
+                @th,64,32 0x04000000 \\
+                quota until {count * (20 + udp_length)} bytes drop
+        }}
+    }}""")
+
+
+def sent(r):
+    """Who sent what: "a init, b resp, ..."."""
+    return ", ".join(f"{'a' if m.host is r.a else 'b'} {m.kind}"
+                     for m in r.messages())
+
+
 @point("an initiation of the peer ends our own, and its session serves")
 def _():
     with Rig() as r:
@@ -96,6 +114,73 @@ def _():
             len([m for m in r.log if m.kind == "resp"])))
         r.run(0.1)
         eq("it arrives", [b"x"], r.got(r.b))
+
+
+@point("the confirmation is lost, a data message: the next one confirms")
+def _():
+    with Pair() as r:
+        drop(r.b, 8 + 32 + 32, 1)               # 29 bytes within, padded
+        r.send(r.a, b"1")
+        r.run(1)
+        eq("a thinks that all is well", "a init, b resp, a data", sent(r))
+        eq("what b got", [], r.got(r.b))
+        r.send(r.b, b"2")
+        r.run(1)
+        eq("b may not send yet, nor begin a handshake",
+           "a init, b resp, a data", sent(r))
+        r.send(r.a, b"3")
+        r.run(1)
+        eq("b is let go by it", "a init, b resp, a data, a data, b data",
+           sent(r))
+        eq("what b and a got", ([b"3"], [b"2"]), (r.got(r.b), r.got(r.a)))
+        r.run(30)
+        eq("that was all but for keepalives", {"keep"},
+           {m.kind for m in r.messages()[5:]} | {"keep"})
+
+
+@point("the confirmation is lost, a keepalive: the responder begins anew")
+def _():
+    with Pair() as r:
+        drop(r.b, 8 + 32, 1)
+        r.a.run("wg", "set", "wg0", "peer", b64(r.b.key.pub),
+                "persistent-keepalive", "3600")
+        r.run(1)
+        eq("a thinks that all is well", "a init, b resp, a keep", sent(r))
+        r.send(r.b, b"1")
+        r.run(1)
+        eq("b may not send", "a init, b resp, a keep", sent(r))
+        r.run(REKEY_TIMEOUT)
+        r.send(r.b, b"2")                       # draws what the first could not
+        r.run(1)
+        eq("b begins a handshake and sends both",
+           "a init, b resp, a keep, b init, a resp, b data, b data", sent(r))
+        eq("what a got", [b"1", b"2"], r.got(r.a))
+
+
+@point("every message comes twice: one initiation answered, each packet once")
+def _():
+    with Pair() as r:
+        for h in (r.a, r.b):
+            h.run("tc", "qdisc", "add", "dev", "eth0", "root", "netem",
+                  "duplicate", "100%")
+        r.send(r.a, b"x")
+        r.wait("data", 1)
+        r.run(1)
+        out = r.ping("-c", "5", "-i", "0.2")
+        r.run(1)
+        must("answered once each: " + out,
+             "5 received" in out and "duplicates" not in out)
+        eq("what b got", [b"x"], r.got(r.b))
+        for who, kind, count in ((r.a, "init", 1), (r.b, "resp", 1),
+                                 (r.a, "data", 6), (r.b, "data", 5),
+                                 (r.a, "keep", 0), (r.b, "keep", 0),
+                                 (r.b, "init", 0), (r.a, "resp", 0)):
+            raw = [m.raw for m in r.log if m.host is who and m.kind == kind]
+            eq(f"{kind} of {who.outer}: on the wire, different ones",
+               (2 * count, count), (len(raw), len(set(raw))))
+        r.run(20)
+        eq("and no more handshakes", [], [m for m in r.log[6:]
+                                          if m.kind in ("init", "resp")])
 
 
 @point("four lost initiations cost four retries")
