@@ -118,21 +118,24 @@ else
 		expect_ping "a pings b" a -c 1 10.9.0.2
 		flows
 		loops=()
-		start dumps a sh -c 'while :; do wg show all dump; wg show wg0 peers; done'
+		enough=$TMP/enough
+		rm -f "$enough"
+		start dumps a sh -c 'while [ ! -e "$0" ]; do wg show all dump; wg show wg0 peers; done' "$enough"
 		loops+=("$PID")
-		start links b sh -c 'while :; do
-			ip link add wg7 type wireguard && ip link set wg7 up; ip link del wg7; done'
+		start links b sh -c 'while [ ! -e "$0" ]; do
+			ip link add wg7 type wireguard && ip link set wg7 up; ip link del wg7; done' "$enough"
 		loops+=("$PID")
-		start sets a sh -c 'while :; do
-			wg set wg0 listen-port 51820 peer "$0" persistent-keepalive 1
-			wg set wg0 peer "$0" persistent-keepalive 0; done' "${PUB[b]}"
+		start sets a sh -c 'while [ ! -e "$0" ]; do
+			wg set wg0 listen-port 51820 peer "$1" persistent-keepalive 1
+			wg set wg0 peer "$1" persistent-keepalive 0; done' "$enough" "${PUB[b]}"
 		loops+=("$PID")
 		sleep 0.5
 		# Who adds a link holds the module for that moment: then it is in use.
 		expect_soon 30 "rmmod wireguard, round $round" timeout "$(slow 30)" rmmod wireguard
-		for p in "${loops[@]}"; do
-			stop "$p"
-		done
+		# Each comes to the end of its round: an `ip link add` that was left
+		# behind would bring the module back at any time.
+		touch "$enough"
+		wait "${loops[@]}"
 		flows_end
 		expect_fail "wg0 of a is gone" on a ip link show wg0
 		# ip link add may have brought it back.
