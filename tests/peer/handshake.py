@@ -626,11 +626,14 @@ def _():
 
 @point("a response to an older initiation than the last is refused")
 def _():
-    retries("stale")
     p = begun["stale"]
+    retries("stale")
+    before = p.retry
+    retries("stale")            # the one after that
     second = p.retry
     stale, _ = p.first.respond()
     p.send(stale)
+    p.send(before.respond()[0])
     # By index of the new one, with the content of the old.
     p.send(p.first.respond(receiver=second.sender)[0])
     host().settled(new())
