@@ -12,8 +12,9 @@ small buffer, so that dumps come in many messages; B, in another; C, in a
 third that belongs to a user namespace with no rights in the first two; D,
 there too, of root; U, in the first, of a user with no rights.
 
-The namespaces have no route at all, so that nothing is ever sent and no
-counter moves by itself."""
+The namespaces have no route at all, routers are not asked for, and no
+keepalive comes due in the time a stream takes: nothing is ever sent, and no
+counter moves by itself but that of handshakes that find no route."""
 
 import ctypes
 import os
@@ -144,7 +145,7 @@ class Generator:
         if self.odds(3):
             parts.append(attr(4, self.endpoint()))
         if self.odds(4):
-            parts.append(attr(5, u16(self.pick(0, 0, 1, 25, 65535, 3600))))
+            parts.append(attr(5, u16(self.pick(0, 0, 1800, 7200, 65535, 3600))))
         if self.odds(2):
             n = self.pick(0, 1, 1, 2, 3, 5, 8)
             parts.append(nest(9, [self.allowed_ip() for _ in range(n)]))
@@ -256,13 +257,18 @@ class Generator:
         return self.with_resync(Op(self.where(), data))
 
     def with_resync(self, op):
-        """Where the drivers may part by a deliberate difference, the device is given a known state again."""
+        """Where the drivers may part by a deliberate difference, the device is given a known state again. It is
+        down meanwhile: else peers that one side takes and the other does not would stage keepalives, whose end is
+        counted."""
         if not late_error(op.data):
             return [op]
         op = Op(op.sock, op.data, ('late',))
         body = next(nl.messages(op.data))[4]
         which = [w for k, p, w in nl.attrs(body[4:]) if k is not None and k & nl.NLA_TYPE_MASK in (1, 2)]
+        link = self.link_of(which)
         ops = [op]
+        if link:
+            ops.insert(0, Op(op.sock, nl.rtnl(nl.RTM_NEWLINK, nl.NLM_F_ACK, self.next_seq(), link[0], link[1], 0, 1)))
         if self.odds(2):
             ops.append(Op(op.sock, nl.genl(nl.GET, nl.NLM_F_DUMP, self.next_seq(), which), ('after-late',)))
         n = self.r.randrange(1 << 16)
@@ -272,7 +278,18 @@ class Generator:
             port = 1000 + sum(w) % 97
         ops.append(Op(op.sock, nl.genl(nl.SET, nl.NLM_F_ACK, self.next_seq(),
                       which + [attr(5, u32(1)), attr(6, u16(port)), attr(7, u32(0)), attr(3, bytes(32))]), ('resync',)))
+        if link and self.odds(2):
+            ops.append(Op(op.sock, nl.rtnl(nl.RTM_NEWLINK, nl.NLM_F_ACK, self.next_seq(), link[0], link[1], 1, 1)))
         return ops
+
+    def link_of(self, which):
+        """For rtnetlink, the device that these attributes name for the family: (attributes, index), or None."""
+        got = {k & nl.NLA_TYPE_MASK: p for w in which for k, p, _ in nl.attrs(w) if k is not None}
+        if 2 in got and got[2].rstrip(b'\0').decode('latin1') in self.NAMES:
+            return [attr(3, got[2].rstrip(b'\0') + b'\0')], 0
+        if 1 in got and len(got[1]) >= 4 and 10 <= struct.unpack_from('=I', got[1])[0] < 14:
+            return [], struct.unpack_from('=I', got[1])[0]
+        return None
 
     def split(self):
         """One configuration over several SETs, in one send or in several."""
@@ -318,10 +335,11 @@ class Generator:
         return [Op(sock, nl.genl(cmd, flags, self.next_seq(), [which], version))]
 
     def dump_and_set(self):
-        """A SET between the messages of a dump."""
+        """A SET between the messages of a dump. It adds no peer: that such a one is not part of the dump is a
+        deliberate difference, which tests/uapi/changes.py looks at."""
         which = self.which(False)
         first = nl.genl(nl.GET, nl.NLM_F_DUMP, self.next_seq(), which)
-        parts = which + ([nest(8, [nest(0, [attr(1, self.r.choice(self.peers)), attr(3, u32(self.pick(0, 1, 2, 4)))])])]
+        parts = which + ([nest(8, [nest(0, [attr(1, self.r.choice(self.peers)), attr(3, u32(self.pick(1, 4, 4, 6)))])])]
                          if not self.odds(4) else [])
         return [Op('S', first, (), nl.genl(nl.SET, nl.NLM_F_ACK, self.next_seq(), parts))]
 
@@ -416,7 +434,7 @@ def late_error(data):
         for k, p, _ in nl.attrs(body[4:]):
             if k is None or k & nl.NLA_TYPE_MASK != 8:
                 continue
-            if any(bad_peer(q) for _, q, _ in nl.attrs(p)):
+            if any(t is not None and not t & nl.NLA_F_NESTED or bad_peer(q) for t, q, _ in nl.attrs(p)):
                 return True
     return False
 
@@ -430,7 +448,9 @@ def bad_peer(data):
         return True
     if struct.unpack_from('=I', got.get(3, u32(0)))[0] & ~7:
         return True
-    for _, ip, _ in nl.attrs(got.get(9, b'')):
+    for t, ip, _ in nl.attrs(got.get(9, b'')):
+        if t is not None and not t & nl.NLA_F_NESTED:
+            return True
         f = {}
         for k, p, _ in nl.attrs(ip):
             if k is not None:
@@ -520,7 +540,6 @@ class Remote:
             try:
                 self.end.close()
                 call('unshare', CLONE_NEWUSER | CLONE_NEWNET)
-                set_up()
                 pair = Pair(65536)
                 far.send(b'ready')
                 while True:
@@ -545,12 +564,10 @@ class Remote:
 
 
 def set_up():
-    """In a new namespace: the ports that port 0 picks from."""
-    try:
-        with open('/proc/sys/net/ipv4/ip_local_port_range', 'w') as f:
-            f.write('%d %d' % AUTO_PORTS)
-    except OSError:
-        pass        # as no device is born in C, its range does not matter
+    """In a new namespace: the ports that port 0 picks from, and no questions for routers, which come when they like."""
+    for name, value in (('ipv4/ip_local_port_range', '%d %d' % AUTO_PORTS), ('ipv6/conf/default/router_solicitations', '0')):
+        with open('/proc/sys/net/' + name, 'w') as f:
+            f.write(value)
 
 
 def family_id():
@@ -575,6 +592,7 @@ def play(seed, count, path):
     os.dup2(os.open('/proc/self/ns/net', os.O_RDONLY), FD_A)
     socks['C'] = Remote()
     call('setns', FD_C, CLONE_NEWNET)
+    set_up()
     socks['D'] = Pair(65536)
     call('setns', FD_A, CLONE_NEWNET)
     socks['A'], socks['S'] = Pair(65536), Pair(4096)
