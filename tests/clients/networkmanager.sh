@@ -31,8 +31,9 @@ doc_file wg-quick /etc/wireguard/wg0.conf '/^DNS/d; /^PresharedKey/d'
 doc_run nm-import
 keys here
 wg_set b wg0 peer "${PUB[here]}" allowed-ips 10.9.0.1/32,fd09::1/128
+# nmcli reads a mark as hexadecimal, with 0x or without
 must "modify" nmcli connection modify wg0 wireguard.private-key "${KEY[here]}" \
-	wireguard.listen-port 51999 wireguard.fwmark 42
+	wireguard.listen-port 51999 wireguard.fwmark 0x2a
 must "up" nmcli connection up wg0
 expect_eq "key, port, mark" "${PUB[here]} 51999 0x2a" \
 	"$(wg show wg0 public-key) $(wg show wg0 listen-port) $(wg show wg0 fwmark)"

@@ -6,7 +6,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-client_begin 10 "wg-quick: up, down, save, strip, reload" wg-quick systemctl
+client_begin 11 "wg-quick: up, down, save, strip, reload" wg-quick systemctl
 conf=/etc/wireguard/wg0.conf
 client_end() {
 	systemctl stop wg-quick@wg0 systemd-resolved
@@ -77,6 +77,26 @@ up
 expect_like "1234: a route there" "*dev wg0*" "$(ip route show table 1234 10.77.0.0/24)"
 expect_eq "and none in main" "" "$(ip route show 10.77.0.0/24)"
 carries "Table = 1234"
+down
+
+point "Table = auto"
+doc_file wg-quick-auto $conf
+up
+for r in 10.9.0.0/24 10.77.0.0/24; do
+	expect_like "a route to $r" "$r dev wg0 scope link*" "$(ip -4 route show "$r")"
+done
+expect_like "a route to fd09::/64" "fd09::/64 dev wg0 *" "$(ip -6 route show fd09::/64)"
+expect_eq "no mark" off "$(wg show wg0 fwmark)"
+expect_unlike "no rules" "*51820*" "$(ip -4 rule; ip -6 rule)"
+carries "Table = auto"
+down
+expect_eq "no route when down" "" "$(ip route show 10.77.0.0/24)"
+doc_file wg-quick-auto $conf 's/^AllowedIPs.*/AllowedIPs = 0.0.0.0\/0, ::\/0/'
+up
+expect_like "auto: a default route by a rule" "*fwmark 0xca6c lookup 51820*" "$(ip -4 rule)"
+expect_like "its table" "default dev wg0*" "$(ip -4 route show table 51820)"
+expect_like "its table" "default dev wg0*" "$(ip -6 route show table 51820)"
+carries "Table = auto, all traffic"
 down
 
 point "FwMark"
