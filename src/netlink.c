@@ -70,6 +70,7 @@ struct dump {
 	u32 prefixes;		/* of that peer, already sent */
 	struct wg_aip_node *pos;	/* last of them, while @generation holds */
 	bool started;
+	bool begun;		/* that peer's own attributes are sent */
 };
 
 static struct dump *dump_of(struct netlink_callback *cb)
@@ -158,13 +159,14 @@ static int put_peer_body(struct sk_buff *skb, struct wg_peer *peer)
 /*
  * One peer, or what is left of one. Returns 0 when the peer is through, or
  * -EMSGSIZE when it goes on in the next message; the cursor says where. A
- * peer of which not even the first prefix fits is taken back whole.
+ * peer of which its own attributes fit, but no prefix, is begun all the same,
+ * with an empty list.
  */
 static int put_peer(struct sk_buff *skb, struct wg_peer *peer, struct dump *d,
 		    bool unchanged)
 {
 	struct nlattr *nest, *list = NULL;
-	bool first = !d->prefixes;
+	bool first = !d->begun;
 	struct wg_aip_node *node;
 	u32 sent = d->prefixes;
 
@@ -184,11 +186,12 @@ static int put_peer(struct sk_buff *skb, struct wg_peer *peer, struct dump *d,
 	}
 	for (; node; node = wg_allowedips_next(&peer->owner, node)) {
 		if (put_prefix(skb, node)) {
-			if (sent == d->prefixes)
+			if (!first && sent == d->prefixes)
 				goto cancel;
 			nla_nest_end(skb, list);
 			nla_nest_end(skb, nest);
 			d->prefixes = sent;
+			d->begun = true;
 			return -EMSGSIZE;
 		}
 		d->pos = node;
@@ -199,6 +202,7 @@ static int put_peer(struct sk_buff *skb, struct wg_peer *peer, struct dump *d,
 	nla_nest_end(skb, nest);
 	d->prefixes = 0;
 	d->pos = NULL;
+	d->begun = false;
 	return 0;
 
 cancel:
@@ -250,16 +254,19 @@ static int put_peers(struct sk_buff *skb, struct wg_device *wg, struct dump *d,
 	for (; peer; peer = xa_find_after(&wg->peers, &id, d->last,
 					  XA_PRESENT)) {
 		u32 before = d->prefixes;
+		bool begun = d->begun;
 
 		if (id != d->peer) {
 			/* the one that the cursor was in is gone */
 			d->peer = id;
 			d->prefixes = 0;
 			d->pos = NULL;
+			d->begun = false;
 			before = 0;
+			begun = false;
 		}
 		err = put_peer(skb, peer, d, unchanged);
-		if (!err || d->prefixes != before)
+		if (!err || d->prefixes != before || d->begun != begun)
 			*any = true;
 		if (err)
 			break;
