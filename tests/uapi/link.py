@@ -229,25 +229,46 @@ def _():
     third.close()
 
 
+def udp_ports():
+    """The UDP ports that are taken in this namespace."""
+    out = set()
+    for family in "udp", "udp6":
+        with open(f"/proc/thread-self/net/{family}") as f:
+            out |= {int(line.split()[1].split(":")[1], 16)
+                    for line in f.readlines()[1:]}
+    return out
+
+
 @point("many links at once, with settings, deleted by their namespace")
 def _():
     before = [m for m in rt.link(RTM_GETLINK, NLM_F_DUMP).messages]
+    taken = udp_ports()
     ns = Netns()
+    # half of them are born here, where their sockets stay: those tell from
+    # outside when the links are gone
+    for i in range(1, 50, 2):
+        need("add", rt.add(f"wg{i}"))
+        need("move", rt.change(f"wg{i}", u32(IFLA.NET_NS_FD, ns.fd)))
     with ns:
         r, g = Route(), Genl()
         for i in range(50):
-            need("add", r.add(f"wg{i}"))
+            if not i % 2:
+                need("add", r.add(f"wg{i}"))
             need("set", g.set(peers(peer(key(i), ips("10.0.0.0/8"))),
                               name=f"wg{i}"))
-            if i % 2:
+            if i % 4:
                 need("up", r.change(f"wg{i}", up=True))
-        equal("those up have ports", 25, len({g.show(f"wg{i}").num(
-            DEV.LISTEN_PORT) for i in range(1, 50, 2)}))
+        ports = {g.show(f"wg{i}").num(DEV.LISTEN_PORT)
+                 for i in range(1, 50, 2)}
+        equal("those up have ports", 25, len(ports))
         r.close()
         g.close()
+    equal("which are taken here", ports, udp_ports() - taken)
     link = os.readlink(f"/proc/self/fd/{ns.fd}")
     ns.close()
     true("the namespace had a name", link.startswith("net:"), link)
+    wait("the links are gone: their ports are free",
+         lambda: udp_ports() == taken, 30)
     ok("links are made as before", rt.add("wg0"))
     rt.delete("wg0")
     equal("links here", len(before),
