@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads docs/netlink/wireguard.yaml. No YAML library is in every guest, so
+"""Reads docs/netlink/wireguard.yaml. A YAML library is not on every machine, so
 this knows the part of YAML that the file is kept to: mappings and lists in
 blocks, "-" on a line of its own or before a word, [flow, lists], folded text.
 """
