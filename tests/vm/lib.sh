@@ -97,7 +97,7 @@ guest_packages=(
 	bash coreutils grep sed gawk\|mawk findutils procps util-linux mount
 	hostname busybox-static kmod iproute2 iputils-ping wireguard-tools
 	wireguard-go nftables iptables conntrack iperf3 tcpdump ethtool ncat
-	netcat-openbsd python3 python3-cryptography python3-pyroute2
+	netcat-openbsd python3 python3-cryptography python3-pyroute2 python3-yaml jq
 )
 need_guest_packages() { need_packages "${guest_packages[@]}"; }
 need_qemu_packages() { need_packages qemu-system-x86 cpio xz-utils "${guest_packages[@]}"; }
@@ -553,7 +553,8 @@ base_python() {
 	local d v
 	v=$(/usr/bin/python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
 	d=/usr/lib/python3/dist-packages
-	find "/usr/lib/$v" "$d/cryptography" "$d/pyroute2" "$d"/_cffi_backend.*.so \
+	find "/usr/lib/$v" "$d/cryptography" "$d/pyroute2" "$d/yaml" \
+		"$d"/_cffi_backend.*.so \
 		\( -name 'config-*' -o -name test -o -name tests -o -name lib2to3 -o \
 		   -name distutils -o -name idlelib -o -name tkinter -o -name ensurepip -o \
 		   -name pydoc_data \) -prune -o -type f -print
@@ -563,7 +564,7 @@ base_python() {
 # base_key: what the base depends on, in a few lines
 base_key() {
 	local p f
-	echo "layout 6 ${base_programs[*]} ${base_modules[*]} ${base_module_dirs[*]}"
+	echo "layout 7 ${base_programs[*]} ${base_modules[*]} ${base_module_dirs[*]}"
 	cat "$vm_cache/kernels/$1/.done"
 	for p in "${base_programs[@]}"; do
 		case $base_leave_out in *" $p "*) continue ;; esac
