@@ -8,12 +8,20 @@ operation is tried with N = 1, 2, 3, ... until no fault came any more, so that
 each allocation on its way has failed once. After each try the answer must be
 success or a lack of memory, what is there must be a part of what was asked
 for, and the same request without a fault must then succeed and give the whole.
-What works in other contexts (handshakes, decryption) gets faults at random.
+Handshakes are made by workers of the kernel, /proc/PID/fail-nth of which is set
+in the same way; so is that of this task while it loads the module. What works in
+interrupts (decryption) gets faults at random. The kernel prints the stack of
+each fault; a fault counts as one in the module if a function of it is there, so
+that a point cannot pass because faults only hit others.
 Leaks are looked for by kmemleak, on a kernel that has it.
 """
+import collections
+import ctypes
 import errno
+import glob
 import os
 import re
+import select
 import socket
 import struct
 import subprocess
@@ -36,11 +44,13 @@ GET_DEVICE, SET_DEVICE = 0, 1
 DEV_IFNAME, DEV_PRIVATE_KEY, DEV_PUBLIC_KEY, DEV_FLAGS, DEV_PORT, DEV_FWMARK, \
     DEV_PEERS = 2, 3, 4, 5, 6, 7, 8
 PEER_PUBLIC_KEY, PEER_PSK, PEER_FLAGS, PEER_ENDPOINT, PEER_INTERVAL = 1, 2, 3, 4, 5
-PEER_ALLOWEDIPS = 9
+PEER_LAST_HANDSHAKE, PEER_TX_BYTES, PEER_ALLOWEDIPS = 6, 8, 9
 IP_FAMILY, IP_ADDR, IP_MASK = 1, 2, 3
 REPLACE_PEERS, PEER_REMOVE, REPLACE_IPS = 1, 1, 2
 
 DEBUGFS = "/sys/kernel/debug"
+SLOW = float(os.environ.get("ADIT_SLOW", "1"))
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 def attr(kind, data):
@@ -70,7 +80,7 @@ class Netlink:
     def __init__(self, protocol):
         self.sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
         self.sock.bind((0, 0))
-        self.sock.settimeout(60)
+        self.sock.settimeout(60 * SLOW)
         self.seq = 0
 
     def message(self, kind, flags, payload):
@@ -106,7 +116,7 @@ class Netlink:
                 except OSError:
                     continue
         finally:
-            self.sock.settimeout(60)
+            self.sock.settimeout(60 * SLOW)
 
 
 rt = Netlink(socket.NETLINK_ROUTE)
@@ -124,6 +134,38 @@ def disarm():
     left = int(os.pread(nth, 16, 0).split(b"\0")[0] or 0)
     os.pwrite(nth, b"0", 0)
     return left == 0
+
+
+class Kmsg:
+    """What the kernel prints from now on."""
+
+    def __init__(self):
+        self.fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+        os.lseek(self.fd, 0, os.SEEK_END)
+
+    def lines(self):
+        while True:
+            try:
+                yield os.read(self.fd, 8192).decode(errors="replace")
+            except BlockingIOError:
+                return
+            except BrokenPipeError:     # some were overwritten
+                continue
+
+    def stacks(self):
+        """One list a fault: the functions of the module it came through, the
+        innermost first."""
+        out = []
+        for line in self.lines():
+            if "FAULT_INJECTION: forcing a failure" in line:
+                out.append([])
+            m = re.search(r";.*?(\? )?([\w.]+)\+0x[0-9a-f]+/0x[0-9a-f]+ \[wireguard\]", line)
+            if m and not m[1] and out:
+                out[-1].append(m[2].split(".")[0])
+        return out
+
+
+kmsg = Kmsg()
 
 
 def request(nl, kind, flags, payload, fault=0):
@@ -168,8 +210,8 @@ def link_del(name, fault=0):
                    struct.pack("=BBHiII", 0, 0, 0, 0, 0, 0) + attr(IFLA_IFNAME, name), fault)
 
 
-def link_set(name, up, fault=0):
-    return request(rt, RTM_NEWLINK, NLM_F_ACK,
+def link_set(name, up, fault=0, nl=None):
+    return request(nl or rt, RTM_NEWLINK, NLM_F_ACK,
                    struct.pack("=BBHiII", 0, 0, 0, 0, IFF_UP if up else 0, IFF_UP) +
                    attr(IFLA_IFNAME, name), fault)
 
@@ -179,8 +221,8 @@ def wg_set(name, *parts, fault=0):
                    attr(DEV_IFNAME, name) + b"".join(parts), fault)
 
 
-def wg_get(name, fault=0):
-    return request(ge, family, NLM_F_DUMP | NLM_F_ACK,
+def wg_get(name, fault=0, nl=None):
+    return request(nl or ge, family, NLM_F_DUMP | NLM_F_ACK,
                    struct.pack("=BBH", GET_DEVICE, 1, 0) + attr(DEV_IFNAME, name), fault)
 
 
@@ -248,7 +290,7 @@ def point(title, problems, note=""):
     global points, failed
     points += 1
     for p in problems[:10]:
-        print(f"# {p}")
+        print("\n".join(f"# {line}" for line in p.splitlines()))
     if problems:
         failed += 1
     if note:
@@ -260,18 +302,20 @@ def sh(*command, check=True):
     return subprocess.run(command, check=check, capture_output=True, text=True).stdout
 
 
-def every_fault(title, before, operation, after, least, others=()):
+def every_fault(title, before, operation, after, least, inside, others=()):
     """BEFORE() sets up, OPERATION(fault) -> (errno, answers, came), AFTER(errno)
-    yields problems and cleans up. At least LEAST faults must have come; OTHERS
-    are errors that are fine as well."""
-    problems, n, came, refused = [], 0, True, 0
+    yields problems and cleans up. At least LEAST faults must have come, INSIDE
+    of them in the module; OTHERS are errors that are fine as well."""
+    problems, n, came, refused, ours = [], 0, True, 0, collections.Counter()
     while came:
         n += 1
         if n > 2000:
             problems.append("no end of faults")
             break
         before()
+        kmsg.stacks()
         err, _, came = operation(n)
+        ours.update(s[0] for s in kmsg.stacks() if s)
         if err not in (0, None) and err not in LACK and err not in others:
             problems.append(f"fault {n}: {os.strerror(err)}")
         if not came and err != 0:
@@ -280,7 +324,22 @@ def every_fault(title, before, operation, after, least, others=()):
         problems += [f"fault {n}: {p}" for p in after(err)]
     if n - 1 < least:
         problems.append(f"only {n - 1} faults came, expected {least} and more")
-    point(title, problems, f"{n - 1} allocations failed in turn, {refused} times with an error")
+    if sum(ours.values()) < inside:
+        problems.append(f"only {sum(ours.values())} faults came in the module, "
+                        f"expected {inside} and more")
+    point(title, problems, f"{n - 1} allocations failed in turn, {refused} times with an error; "
+          f"in the module: {functions(ours)}")
+
+
+def functions(counter):
+    return ", ".join(f"{k} {v}" for k, v in sorted(counter.items())) or "none"
+
+
+def least_order(n):
+    """Pages that a cache takes for itself, mostly single ones, come at any
+    time: were they counted, the N-th allocation would be another each time."""
+    with open(f"{DEBUGFS}/fail_page_alloc/min-order", "w") as out:
+        out.write(str(n))
 
 
 def present(name):
@@ -292,14 +351,13 @@ def main():
     if nth < 0 or not os.path.isdir(f"{DEBUGFS}/failslab"):
         print("1..0 # SKIP this kernel has no fault injection")
         sys.exit(4)
-    print("1..11")
+    print("1..15")
     for d in ("failslab", "fail_page_alloc"):
-        for f, v in (("ignore-gfp-wait", "N"), ("verbose", "0"), ("task-filter", "N"),
+        for f, v in (("ignore-gfp-wait", "N"), ("verbose", "2"), ("task-filter", "N"),
                      ("probability", "0"), ("times", "-1")):
             with open(f"{DEBUGFS}/{d}/{f}", "w") as out:
                 out.write(v)
-    with open(f"{DEBUGFS}/fail_page_alloc/min-order", "w") as out:
-        out.write("0")
+    least_order(2)
     family = resolve("wireguard")
 
     # some allocations on the way are answered with other errors by the kernel
@@ -326,7 +384,7 @@ def main():
                 yield "a new device has peers"
             if link_del("wgf")[0]:
                 yield "cannot be deleted"
-    every_fault("creating a device", lambda: None, lambda n: link_add("wgf", n), after, 8,
+    every_fault("creating a device", lambda: None, lambda n: link_add("wgf", n), after, 8, 3,
                 strange - {0, None})
 
     # 2: peers with everything
@@ -356,7 +414,7 @@ def main():
             yield "the same request without a fault does not give the whole"
         link_del("wgf")
     every_fault("setting key, port and peers", lambda: link_add("wgf"),
-                lambda n: wg_set("wgf", *config, fault=n), again, 20)
+                lambda n: wg_set("wgf", *config, fault=n), again, 20, 8)
 
     # 3: allowed IPs of peers that are there
     more = {1: ["10.1.2.3/32", "172.16.0.0/12", "fd00:1:2:3::/64", "172.31.255.1/32"],
@@ -386,7 +444,7 @@ def main():
     final = {k: sorted(v) for k, v in peers_of("wgf").items()}
     link_del("wgf")
     every_fault("adding and moving allowed IPs", fresh,
-                lambda n: wg_set("wgf", extra, fault=n), moved, 4)
+                lambda n: wg_set("wgf", extra, fault=n), moved, 4, 3)
 
     # 4: a new private key, peers removed and replaced
     other = [attr(DEV_PRIVATE_KEY, key(11)), attr(DEV_FLAGS, REPLACE_PEERS),
@@ -399,7 +457,7 @@ def main():
             yield "the same request without a fault does not give the whole"
         link_del("wgf")
     every_fault("a new key and replaced peers", fresh,
-                lambda n: wg_set("wgf", *other, fault=n), replaced, 3)
+                lambda n: wg_set("wgf", *other, fault=n), replaced, 3, 1)
 
     # 5: up: the sockets
     def sockets():
@@ -419,7 +477,7 @@ def main():
         link_del("wgf")
         if sockets():
             yield "a socket stays"
-    every_fault("setting a device up", fresh, lambda n: link_set("wgf", True, n), is_up, 6)
+    every_fault("setting a device up", fresh, lambda n: link_set("wgf", True, n), is_up, 6, 3)
 
     # 6: another port while up
     def up():
@@ -437,7 +495,7 @@ def main():
             yield "refused, but the old port is gone"
         link_del("wgf")
     every_fault("another port while up", up,
-                lambda n: wg_set("wgf", attr(DEV_PORT, struct.pack("=H", 7778)), fault=n), port, 4)
+                lambda n: wg_set("wgf", attr(DEV_PORT, struct.pack("=H", 7778)), fault=n), port, 4, 4)
 
     # 7: a dump
     many = nest(DEV_PEERS, *(peer_attrs(n, [f"10.{n}.{i}.0/24" for i in range(60)])
@@ -450,7 +508,7 @@ def main():
         got = peers_of("wgf")
         if len(got) != 10 or any(len(v) != 60 for v in got.values()):
             yield "the dump after it is not whole"
-    every_fault("a dump", lambda: None, lambda n: wg_get("wgf", n), dumped, 2)
+    every_fault("a dump", lambda: None, lambda n: wg_get("wgf", n), dumped, 2, 0)
     link_del("wgf")
 
     # 8: deletion cannot fail
@@ -461,7 +519,7 @@ def main():
             link_del("wgf")
         if sockets():
             yield "a socket stays"
-    every_fault("deleting a device that is up", up, lambda n: link_del("wgf", n), gone, 0)
+    every_fault("deleting a device that is up", up, lambda n: link_del("wgf", n), gone, 4, 0)
 
     # two hosts
     for h in ("fa", "fb"):
@@ -489,7 +547,7 @@ def main():
                                "0.05", "-W", str(wait), "10.9.0.2"], capture_output=True).returncode == 0
 
     def recovers():
-        end = time.monotonic() + 60 * int(os.environ.get("ADIT_SLOW", 1))
+        end = time.monotonic() + 60 * SLOW
         while time.monotonic() < end:
             if ping():
                 return []
@@ -499,9 +557,14 @@ def main():
     problems = recovers()
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     inner = os.open("/run/netns/fa", os.O_RDONLY)
-    libc_setns(inner)
+    there = os.open("/run/netns/fb", os.O_RDONLY)
+    links = {}
+    for h, ns in (("fb", there), ("fa", inner)):
+        libc_setns(ns)
+        links[h] = Netlink(socket.NETLINK_ROUTE), Netlink(NETLINK_GENERIC)
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    total = 0
+    total, ours = 0, collections.Counter()
+    kmsg.stacks()
     for state in ("with a session", "without a session"):
         for size in (1, 1300, 5000):
             n, came = 0, True
@@ -509,8 +572,8 @@ def main():
                 n += 1
                 if state == "without a session":
                     # down and up forget the session
-                    subprocess.run(["ip", "link", "set", "wg0", "down"], check=True)
-                    subprocess.run(["ip", "link", "set", "wg0", "up"], check=True)
+                    link_set("wg0", False, nl=links["fa"][0])
+                    link_set("wg0", True, nl=links["fa"][0])
                 arm(n)
                 try:
                     udp.sendto(b"x" * size, ("10.9.0.2", 9))
@@ -518,16 +581,111 @@ def main():
                     if e.errno not in LACK:
                         problems.append(f"{state}, {size} bytes, fault {n}: {e}")
                 came = disarm()
+                ours.update(s[0] for s in kmsg.stacks() if s)
             print(f"# {state}, {size} bytes: {n - 1}")
             total += n - 1
     libc_setns(home)
     udp.close()
     if total < 15:
         problems.append(f"only {total} faults came")
+    if not ours["wg_batch_create"]:
+        problems.append("no allocation failed in wg_batch_create()")
     problems += recovers()
-    point("sending", problems, f"{total} allocations failed in turn")
+    point("sending", problems, f"{total} allocations failed in turn; in the module: "
+          f"{functions(ours)}")
 
-    # 10, 11: anything anywhere, at random
+    # 10 to 12: handshakes. They are made by workers of the kernel. The wire is
+    # slow, so that those of one message can be chosen: the initiation, the
+    # response, the first message on the new session.
+    for h, dev, n, other, back in (("fa", "va", 1, "fb", "vb"), ("fb", "vb", 2, "fa", "va")):
+        mac = sh("ip", "-n", h, "-br", "link", "show", "dev", dev).split()[2]
+        sh("ip", "-n", other, "neigh", "replace", f"192.0.2.{n}", "lladdr", mac, "nud",
+           "permanent", "dev", back)
+        sh("ip", "netns", "exec", h, "tc", "qdisc", "add", "dev", dev, "root", "netem", "delay",
+           "1s")
+    libc_setns(there)
+    target = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    target.bind(("10.9.0.2", 9))
+    target.setblocking(False)
+    libc_setns(inner)
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    libc_setns(home)
+
+    def state(h):
+        """Time of the last handshake, bytes sent."""
+        for body in wg_get("wg0", nl=links[h][1])[1]:
+            for kind, data in attrs(body[4:]):
+                if kind == DEV_PEERS:
+                    peer = dict(attrs(attrs(data)[0][1]))
+                    return peer[PEER_LAST_HANDSHAKE], \
+                        struct.unpack("=Q", peer[PEER_TX_BYTES])[0]
+        raise ValueError("no peer")
+
+    def reaches():
+        """Data comes through within some tries."""
+        end, n = time.monotonic() + 60 * SLOW, 0
+        while time.monotonic() < end:
+            n += 1
+            udp.sendto(b"%d" % n, ("10.9.0.2", 9))
+            if select.select([target], [], [], 1)[0]:
+                while select.select([target], [], [], 0)[0]:
+                    target.recv(100)
+                return []
+        return ["the tunnel does not come back"]
+
+    def anew():
+        for up in (False, True):
+            for h in ("fb", "fa"):
+                link_set("wg0", up, nl=links[h][0])
+
+    def until(test):
+        end = time.monotonic() + 10 * SLOW
+        while not test() and time.monotonic() < end:
+            time.sleep(0.02)
+        return test()
+
+    stages = (("an initiation", ("wg_index_create", "wg_socket_send_handshake")),
+              ("a response", ("wg_index_create", "wg_session_begin", "wg_socket_send_handshake")),
+              ("the end of a handshake", ("wg_session_begin",)))
+    for stage, (what, wanted) in enumerate(stages):
+        problems, ours, k, came = [], collections.Counter(), 0, True
+        while came and k < 40:
+            k += 1
+            anew()
+            before = {h: state(h) for h in ("fa", "fb")}
+            kmsg.stacks()
+            armed = arm_workers(k) if stage == 0 else []
+            udp.sendto(b"0", ("10.9.0.2", 9))
+            if stage:
+                until(lambda: state("fa")[1] > before["fa"][1])
+            if stage == 2:
+                until(lambda: state("fb")[1] > before["fb"][1])
+            if stage:
+                armed = arm_workers(k)
+            # one step on, or a fault
+            done = (lambda: state("fa")[1] > before["fa"][1],
+                    lambda: state("fb")[1] > before["fb"][1],
+                    lambda: state("fa")[0] != before["fa"][0])[stage]
+            until(lambda: done() or any(worker_left(t) == 0 for t in armed))
+            time.sleep(0.5)
+            came = any(worker_left(t) == 0 for t in armed)
+            for task in armed:
+                worker_nth(task, 0)
+            ours.update(f for s in kmsg.stacks() for f in set(s))
+            problems += [f"fault {k}: {p}" for p in reaches()]
+        for f in wanted:
+            if not ours[f]:
+                problems.append(f"no allocation failed in {f}()")
+        if came:
+            problems.append("no end of faults")
+        point(f"handshakes: {what}", problems,
+              f"{k - 1} allocations failed in turn, on the way: {functions(ours)}")
+    udp.close()
+    target.close()
+    for h, dev in (("fa", "va"), ("fb", "vb")):
+        sh("ip", "netns", "exec", h, "tc", "qdisc", "del", "dev", dev, "root")
+
+    # 13, 14: anything anywhere, at random
     def randomly(on):
         for d in ("failslab", "fail_page_alloc"):
             with open(f"{DEBUGFS}/{d}/probability", "w") as out:
@@ -537,6 +695,12 @@ def main():
         """faults are traced by the count of what is left of `times`"""
         return 100000 - int(open(f"{DEBUGFS}/failslab/times").read())
 
+    with open(f"{DEBUGFS}/failslab/verbose", "w") as f, \
+            open(f"{DEBUGFS}/fail_page_alloc/verbose", "w") as g:
+        f.write("0")
+        g.write("0")
+
+    least_order(0)
     # only allocations that may not wait: those of interrupts and of packets on
     # their way, not those of processes
     for d in ("failslab", "fail_page_alloc"):
@@ -579,12 +743,143 @@ def main():
 
     for h in ("fa", "fb"):
         sh("ip", "netns", "del", h)
+    for d in ("failslab", "fail_page_alloc"):
+        for f, v in (("verbose", "2"), ("ignore-gfp-wait", "N")):
+            with open(f"{DEBUGFS}/{d}/{f}", "w") as out:
+                out.write(v)
+    least_order(2)
+    loading()
     sys.exit(1 if failed else 0)
 
 
+def worker_nth(task, n):
+    """Faults in the context of a worker; false if it is gone."""
+    try:
+        with open(f"/proc/{task}/fail-nth", "w") as out:
+            out.write(str(n))
+        return True
+    except OSError:
+        return False
+
+
+def worker_left(task):
+    """What is left until its fault: 0 when it came; None if it is gone."""
+    try:
+        with open(f"/proc/{task}/fail-nth") as f:
+            return int(f.read().strip("\0\n"))
+    except OSError:
+        return None
+
+
+def arm_workers(n):
+    """All workers that belong to no CPU, in which handshakes are made."""
+    out = []
+    for path in glob.glob("/proc/[0-9]*/comm"):
+        try:
+            with open(path) as f:
+                if f.read().startswith("kworker/u") and worker_nth(path.split("/")[2], n):
+                    out.append(path.split("/")[2])
+        except OSError:
+            pass
+    return out
+
+
+def load(path, fault=0):
+    """Errno of loading the module, and whether the fault came."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    if fault:
+        arm(fault)
+    err = ctypes.get_errno() if libc.syscall(313, fd, b"", 0) else 0
+    came = disarm() if fault else False
+    os.close(fd)
+    return err, came
+
+
+def unload():
+    return ctypes.get_errno() if libc.syscall(176, b"wireguard", os.O_NONBLOCK) else 0
+
+
+def caches():
+    """Slab caches of the module that are there."""
+    with open("/proc/slabinfo") as f:
+        return [line.split()[0] for line in f if line.startswith("wg_")]
+
+
+def leaks():
+    """What kmemleak finds, as texts, and forgets then. Where a cache cannot be
+    shown in sysfs, the kernel (6.1, sysfs_slab_add()) leaks its name: that is
+    left out."""
+    path = f"{DEBUGFS}/kmemleak"
+    if not os.path.exists(path):
+        return []
+    with open("/dev/kmsg", "w") as f:
+        f.write("adit-leaks begin")
+    time.sleep(6)       # younger ones are not reported
+    for command in ("scan", "scan"):
+        with open(path, "w") as f:
+            f.write(command)
+        time.sleep(1)
+    with open(path) as f:
+        found = f.read().split("unreferenced object ")[1:]
+    with open(path, "w") as f:
+        f.write("clear")
+    with open("/dev/kmsg", "w") as f:
+        f.write("adit-leaks end")
+    return [x for x in found if "sysfs_slab_add+" not in x]
+
+
+def loading():
+    """15: the module's init, with each of its allocations failing in turn."""
+    global family
+    problems, ours, n, errors = [], collections.Counter(), 0, collections.Counter()
+    path = sh("modinfo", "-n", "wireguard").strip()
+    left = time.monotonic() + 10 * SLOW
+    while unload():
+        if time.monotonic() > left:
+            point("loading the module", ["it cannot be unloaded"])
+            return
+        time.sleep(0.1)
+    # how many allocations there are at all; those of the init come last, and
+    # only a few of the kernel's own after them
+    arm(1000000)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    if libc.syscall(313, fd, b"", 0):
+        problems.append("it cannot be loaded")
+    total = 1000000 - int(os.pread(nth, 16, 0).split(b"\0")[0])
+    os.close(fd)
+    disarm()
+    n, without = total + 3, 0
+    while n > 0 and (without < 30 or not ours):
+        unload()
+        kmsg.stacks()
+        err, came = load(path, n)
+        stack = [s for s in kmsg.stacks() if s]
+        without = 0 if stack else without + 1
+        if stack:
+            ours[stack[0][0]] += 1
+            errors[err] += 1
+            # some are not needed: then it is loaded
+            if err and err not in LACK:
+                problems.append(f"fault {n} in {stack[0][0]}(): {os.strerror(err)}")
+        if err and caches():
+            problems.append(f"fault {n}: caches stay: {caches()}")
+        n -= 1
+    unload()
+    for text in leaks():
+        problems += ["leaked: " + text]
+    if load(path)[0]:
+        problems.append("it cannot be loaded without a fault")
+    family = resolve("wireguard")
+    if link_add("wgf")[0] or peers_of("wgf") != {} or link_del("wgf")[0]:
+        problems.append("no device can be made with it")
+    if sum(ours.values()) < 8:
+        problems.append(f"only {sum(ours.values())} faults came in the module")
+    point("loading the module", problems, f"{total} allocations; in the module: {functions(ours)}; "
+          f"errors: {dict(errors)}")
+
+
 def libc_setns(fd):
-    import ctypes
-    if ctypes.CDLL(None, use_errno=True).setns(fd, 0x40000000):
+    if libc.setns(fd, 0x40000000):
         raise OSError(ctypes.get_errno(), "setns")
 
 

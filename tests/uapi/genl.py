@@ -13,6 +13,7 @@ import socket
 import struct
 
 libc = ctypes.CDLL(None, use_errno=True)
+SLOW = float(os.environ.get("ADIT_SLOW", "1"))
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
@@ -138,7 +139,7 @@ class Netlink:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         if ext_ack:
             self.sock.setsockopt(SOL_NETLINK, NETLINK_EXT_ACK, 1)
-        self.sock.settimeout(60)
+        self.sock.settimeout(60 * SLOW)
         self.sock.bind((0, 0))
 
     def close(self):

@@ -141,7 +141,7 @@ def _():
     fds = socket.recv_fds(ours, 1, 1)[1]
     g = Genl()
     g.sock = socket.socket(fileno=fds[0])
-    g.sock.settimeout(30)
+    g.sock.settimeout(30 * SLOW)
     equal("opened by a user, sent by root", NONE, asked(g))
     g.close()
 
