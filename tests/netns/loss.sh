@@ -9,6 +9,7 @@ begin 5 "doubled, reordered, lost and damaged packets" tc nft
 
 pair
 tunnel
+steer b eth0
 spy a eth0
 expect_ping "tunnel is up" a -c 1 10.9.0.2
 on a tc qdisc add dev eth0 root netem delay 1ms > "$TMP/tc" 2>&1 || {

@@ -9,6 +9,7 @@ begin 8 "configuration changes under traffic"
 
 pair
 tunnel
+steer b eth0
 expect_ping "tunnel is up" a -c 1 10.9.0.2
 PUBS=()
 for i in $(seq 30); do

@@ -11,6 +11,7 @@ begin 6 "pacing, send times, timestamps, flow hash" tc
 
 pair
 tunnel
+steer b eth0
 expect_ping "tunnel is up" a -c 1 10.9.0.2
 opt=$LIB_DIR/sockopt
 
