@@ -217,9 +217,16 @@ static int send6(struct wg_device *wg, struct wg_peer *peer,
 static int send_to(struct wg_device *wg, struct wg_peer *peer,
 		   struct wg_endpoint *ep, struct sk_buff *skb, u8 ds)
 {
+	int err;
+
+	/* the device of a route is under plain RCU, not under that of BH */
+	rcu_read_lock();
 	if (ep->addr.sa_family == AF_INET)
-		return send4(wg, peer, ep, skb, ds);
-	return send6(wg, peer, ep, skb, ds);
+		err = send4(wg, peer, ep, skb, ds);
+	else
+		err = send6(wg, peer, ep, skb, ds);
+	rcu_read_unlock();
+	return err;
 }
 
 int wg_socket_send(struct wg_peer *peer, struct sk_buff *skb, u8 ds)
