@@ -21,7 +21,7 @@ clean:
 help:
 	@echo "make demo       two sites behind NAT joined through a hub, shown in a guest"
 	@echo "make check      unit tests, and every scenario on Debian's kernel in a guest"
-	@echo "make check-all  the same and more: Linux 7.3, interop, builds, the demo"
+	@echo "make check-all  the same and more: netlink, timers, debug kernels, Linux 7.3, clients, interop"
 	@echo "make mutants    known bugs put back one by one, which the tests must find"
 	@echo "make coverage   which lines of src/ the tests run"
 	@echo "make prepare    download and build the test kernels, so that they are there"
@@ -43,7 +43,7 @@ check:
 	@tests/check unit debian-6.1
 
 check-all:
-	@tests/check unit debian-6.1 uapi timers peer demo uml-7.3 extended debug-6.1 build in-kernel go
+	@tests/check unit debian-6.1 uapi timers peer demo uml-7.3 uapi-7.3 extended debug-6.1 kcsan-6.1 parity clients build in-kernel go
 
 # M="name..." for some of them
 mutants:
