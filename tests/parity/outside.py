@@ -173,7 +173,10 @@ def device():
     uevents(s, 'move')
     ip('b', 'link set wg0 up')
     snap('moved-up', 'b')
+    # before 6.2 an interface that is up cannot be renamed
+    ip('b', 'link set wg0 down')
     ip('b', 'link set wg0 name wgx')
+    ip('b', 'link set wgx up')
     emit('moved-up/udp-of-birth', on('a', 'sh', '-c', "tail -n +2 -q /proc/net/udp /proc/net/udp6 | awk '{ print $2, $3, $4 }' | sort"))
     for words in ('address 00:11:22:33:44:55', 'type wireguard', 'txqueuelen 5', 'promisc on', 'promisc off', 'multicast on', 'multicast off',
                   'arp on', 'arp off', 'allmulticast on', 'carrier off', 'carrier on', 'group 4', 'alias tunnel', 'dynamic on', 'vrf none', 'gso_max_size 1000', 'xdp off'):
