@@ -51,6 +51,9 @@ nft_load c <<- 'END'
 		chain c {
 			type filter hook postrouting priority 0
 			oifname != eth0 accept
+			# "udp dport !=" alone lets go on what is no UDP,
+			# as a report of multicast listeners
+			meta l4proto != udp accept
 			udp dport != 51820 accept
 			meta mark 0x1234 counter name marked accept
 			meta mark 0 counter name unmarked accept
