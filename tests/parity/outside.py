@@ -151,6 +151,8 @@ def device():
     for h in 'ab':
         must('ip', 'netns', 'add', ns(h))
         ip(h, 'link set lo up')
+    # its modules come with the first call, and would be events below
+    on('a', 'ss', '-uanmH')
     s = inside('a', socket.socket, socket.AF_NETLINK, socket.SOCK_DGRAM, 15)
     s.bind((0, 1))
     must('ip', '-n', ns('a'), 'link', 'add', 'wg0', 'type', 'wireguard')

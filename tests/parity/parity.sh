@@ -48,6 +48,9 @@ for m in $(modinfo -F depends "$theirs" | tr , ' '); do
 done
 must "loading the kernel's own driver" insmod "$theirs"
 expect_eq "version of the kernel's own" in-kernel "$(_driver_of "$(cat /sys/module/wireguard/version 2> /dev/null)")"
+must "what the kernel's own lacks" python3 "$dir/stream.py" lacks
+export PARITY_LACKS=${OUT//$'\n'/ }
+say "the kernel's own lacks: ${PARITY_LACKS:-nothing}"
 t=$(now)
 run_all in-kernel
 say "the kernel's own: $(($(now) - t)) ms"

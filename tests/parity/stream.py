@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """Usage: stream.py SEED COUNT FILE
+       stream.py lacks
 
 Plays COUNT requests, all generated from SEED alone, to the WireGuard driver
 that is loaded, in network namespaces of its own, and writes the answers to
@@ -14,9 +15,19 @@ there too, of root; U, in the first, of a user with no rights.
 
 The namespaces have no route at all, routers are not asked for, and no
 keepalive comes due in the time a stream takes: nothing is ever sent, and no
-counter moves by itself but that of handshakes that find no route."""
+counter moves by itself but that of handshakes that find no route.
+
+lacks: prints what the driver that is loaded lacks of the newest one's
+interface. With that in the environment as PARITY_LACKS, a stream is made so
+that the two part seldom:
+
+  remove-me     an allowed IP with flags is refused: none is asked for
+  nested-policy what is wrong inside of a peer is found only when that peer's
+                turn comes: such a request is marked as late
+  get-policy    what only a SET understands is taken in a GET, too"""
 
 import ctypes
+import errno
 import os
 import random
 import socket
@@ -31,6 +42,8 @@ NETLINK_GENERIC = 16
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_STRICT = 270, 10, 11, 12
 AUTO_PORTS = (50000, 59999)     # what port 0 picks from; never asked for by number
 FD_A, FD_B, FD_C = 200, 201, 202
+
+LACKS = frozenset(os.environ.get('PARITY_LACKS', '').split())
 
 P = (1 << 255) - 19
 
@@ -109,7 +122,7 @@ class Generator:
         if self.odds(8):
             a = r.randbytes(len(a))
         parts = [attr(1, u16(socket.AF_INET6 if v6 else socket.AF_INET)), attr(2, a), attr(3, u8(m))]
-        if self.odds(6):
+        if self.odds(6) and 'remove-me' not in LACKS:
             parts.append(attr(4, u32(1)))
         if self.odds(4):
             r.shuffle(parts)
@@ -262,7 +275,7 @@ class Generator:
         counted."""
         if not late_error(op.data):
             return [op]
-        op = Op(op.sock, op.data, ('late',))
+        op = Op(op.sock, op.data, ('late', 'remove-me') if remove_me(op.data) else ('late',))
         body = next(nl.messages(op.data))[4]
         which = [w for k, p, w in nl.attrs(body[4:]) if k is not None and k & nl.NLA_TYPE_MASK in (1, 2)]
         link = self.link_of(which)
@@ -439,8 +452,46 @@ def late_error(data):
     return False
 
 
+def remove_me(data):
+    """True if an allowed IP in it has flags."""
+    for _, _, _, _, body in nl.messages(data):
+        for k, p, _ in nl.attrs(body[4:]):
+            if k is not None and k & nl.NLA_TYPE_MASK == 8:
+                for _, peer, _ in nl.attrs(p):
+                    for t, ips, _ in nl.attrs(peer):
+                        if t is not None and t & nl.NLA_TYPE_MASK == 9 and \
+                                any(n is not None and n & nl.NLA_TYPE_MASK == 4 for _, ip, _ in nl.attrs(ips) for n, _, _ in nl.attrs(ip)):
+                            return True
+    return False
+
+
+def more_than_get(data):
+    """True if a GET holds an attribute that only a SET understands."""
+    return any(kind == nl.FAMILY and body[:1] == b'\0' and
+               any(k is not None and 3 <= k & nl.NLA_TYPE_MASK <= 8 for k, _, _ in nl.attrs(body[4:]))
+               for kind, _, _, _, body in nl.messages(data))
+
+
+PLAIN_PEER = {1: (32,), 2: (32,), 3: (4,), 4: (16, 28), 5: (2,), 10: (4,)}
+PLAIN_IP = {1: (2,), 2: (4, 16), 3: (1,)}
+
+
+def plain(data):
+    """True if a peer holds nothing that a policy could complain of."""
+    for k, p, _ in nl.attrs(data):
+        if k == 9 | nl.NLA_F_NESTED:
+            if not all(t is not None and all(n in PLAIN_IP and len(q) in PLAIN_IP[n] for n, q, _ in nl.attrs(ip))
+                       for t, ip, _ in nl.attrs(p)):
+                return False
+        elif k not in PLAIN_PEER or len(p) not in PLAIN_PEER[k]:
+            return False
+    return True
+
+
 def bad_peer(data):
     got = {}
+    if 'nested-policy' in LACKS and not plain(data):
+        return True
     for k, p, _ in nl.attrs(data):
         if k is not None:
             got[k & nl.NLA_TYPE_MASK] = p
@@ -615,7 +666,34 @@ def play(seed, count, path):
         f.writelines(out)
 
 
+def lacks():
+    family = family_id()
+    call('unshare', CLONE_NEWNET)
+    pair = Pair(65536)
+    pair.ask(nl.rtnl(nl.RTM_NEWLINK, nl.NLM_F_ACK | nl.NLM_F_CREATE, 1,
+                     [attr(3, b'wg0\0'), nest(18, [attr(1, b'wireguard')])]), family)
+
+    def error(seq, name, peer):
+        got = pair.ask(nl.genl(nl.SET, nl.NLM_F_ACK, seq, [attr(2, name), nest(8, [nest(0, peer)])]), family)
+        return [nl.error_of(*m[:2], m[4])[0] for g in got for m in nl.messages(g) if m[0] == nl.NLMSG_ERROR][0]
+
+    if error(2, b'wg0\0', [attr(1, b'x' * 32)]):
+        raise OSError('a peer is refused')
+    flags = nest(0, [attr(1, u16(2)), attr(2, bytes(4)), attr(3, u8(32)), attr(4, u32(1))])
+    if error(3, b'wg0\0', [attr(1, b'x' * 32), nest(9, [flags])]):
+        print('remove-me')
+    # the name is looked at first only where the peers' turn comes later
+    if error(4, b'wg1\0', [attr(1, b'x' * 31)]) == -errno.ENODEV:
+        print('nested-policy')
+    got = pair.ask(nl.genl(nl.GET, nl.NLM_F_DUMP, 5, [attr(2, b'wg0\0'), attr(7, u32(0))]), family)
+    if not any(m[0] == nl.NLMSG_ERROR for g in got for m in nl.messages(g)):
+        print('get-policy')
+
+
 if __name__ == '__main__':
+    if sys.argv[1:] == ['lacks']:
+        lacks()
+        sys.exit()
     if len(sys.argv) != 4:
         sys.exit(__doc__)
     play(sys.argv[1], int(sys.argv[2]), sys.argv[3])
