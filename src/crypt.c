@@ -17,6 +17,13 @@
 /* Batches that one drain delivers with BH off before a worker goes on. */
 #define DRAIN_BUDGET	64
 
+/*
+ * A peer's sends move to another CPU only after a rest of so many jiffies: what
+ * the old one has sent may still wait in that CPU's queues, as a backlog or a
+ * ring that is chosen by CPU, and must not be overtaken.
+ */
+#define HOME_REST	2
+
 /**
  * struct worker - a CPU's share of the work
  * @lock: protects @todo
@@ -38,13 +45,14 @@ static struct workqueue_struct *crypt_wq;
 static struct kmem_cache *batch_cache;
 static atomic_t next_cpu = ATOMIC_INIT(0);
 
-void wg_order_init(struct wg_order *order)
+void wg_order_init(struct wg_order *order, bool tx)
 {
 	spin_lock_init(&order->lock);
 	INIT_LIST_HEAD(&order->batches);
 	order->packets = 0;
 	order->bytes = 0;
-	order->home = 0;
+	order->home = tx ? 0 : -1;
+	order->delivered = jiffies - HOME_REST;
 	atomic_set(&order->kicks, 0);
 }
 
@@ -101,8 +109,9 @@ bool wg_order_append(struct wg_order *order, struct wg_batch *batch)
 
 	lockdep_assert_held(&order->lock);
 	idle = list_empty(&order->batches) && !atomic_read(&order->kicks);
-	if (idle)
-		WRITE_ONCE(order->home, smp_processor_id());
+	if (idle && order->home >= 0 &&
+	    time_after_eq(jiffies, order->delivered + HOME_REST))
+		order->home = smp_processor_id();
 	list_add_tail(&batch->order, &order->batches);
 	order->packets += batch->count;
 	order->bytes += batch->bytes;
@@ -175,8 +184,19 @@ static void hand_over(struct wg_batch *batch)
 	hand_to(cpu, batch);
 }
 
-/* Takes the first batch out if it is done, else returns NULL. */
-static struct wg_batch *first_done(struct wg_order *order)
+/* Whether batches of this order are to be delivered by another CPU. */
+static bool elsewhere(const struct wg_order *order)
+{
+	lockdep_assert_held(&order->lock);
+	return order->home >= 0 && order->home != smp_processor_id() &&
+	       cpu_online(order->home);
+}
+
+/*
+ * The first batch if it is done, else NULL: taken out, or, where it is for
+ * another CPU to deliver, left in its place, with @home set to that CPU.
+ */
+static struct wg_batch *first_done(struct wg_order *order, int *home)
 {
 	struct wg_batch *batch;
 
@@ -184,12 +204,15 @@ static struct wg_batch *first_done(struct wg_order *order)
 	batch = list_first_entry_or_null(&order->batches, struct wg_batch,
 					 order);
 	/* pairs with the release in process() */
-	if (batch && smp_load_acquire(&batch->done)) {
+	if (!batch || !smp_load_acquire(&batch->done)) {
+		batch = NULL;
+	} else if (unlikely(elsewhere(order))) {
+		*home = order->home;
+	} else {
 		list_del_init(&batch->order);
 		order->packets -= batch->count;
 		order->bytes -= batch->bytes;
-	} else {
-		batch = NULL;
+		order->delivered = jiffies;
 	}
 	spin_unlock(&order->lock);
 	return batch;
@@ -198,7 +221,7 @@ static struct wg_batch *first_done(struct wg_order *order)
 /* Delivers as holder of the kicks, until none is left or a worker goes on. */
 static void drain_held(struct wg_order *order)
 {
-	int seen, budget = DRAIN_BUDGET;
+	int seen, home = -1, budget = DRAIN_BUDGET;
 	struct wg_batch *batch;
 
 	do {
@@ -209,7 +232,12 @@ static void drain_held(struct wg_order *order)
 		 * full barrier of atomic_inc_return() in drain().
 		 */
 		seen = atomic_read_acquire(&order->kicks);
-		while ((batch = first_done(order))) {
+		while ((batch = first_done(order, &home))) {
+			if (home >= 0) {
+				/* the kicks are still ours, and go with it */
+				hand_to(home, batch);
+				return;
+			}
 			if (!budget--) {
 				/*
 				 * Back to its place, which nobody else takes:
@@ -229,52 +257,25 @@ static void drain_held(struct wg_order *order)
 	} while (atomic_sub_return(seen, &order->kicks));
 }
 
-/* The first batch if it is done; it stays. The caller holds the kicks. */
-static struct wg_batch *peek_done(struct wg_order *order)
-{
-	struct wg_batch *batch;
-
-	spin_lock(&order->lock);
-	batch = list_first_entry_or_null(&order->batches, struct wg_batch,
-					 order);
-	/* pairs with the release in process() */
-	if (batch && !smp_load_acquire(&batch->done))
-		batch = NULL;
-	spin_unlock(&order->lock);
-	return batch;
-}
-
 /*
  * A batch is done: deliver, unless somebody is at it. What is sent goes out
  * by the order's home CPU: the outer device has a queue for each CPU, and
  * would mix up what two of them send. The kicks travel there with the first
  * batch, which only their holder takes out and frees.
  */
-static void drain(struct wg_order *order, bool tx)
+static void drain(struct wg_order *order)
 {
-	int home = READ_ONCE(order->home);
-	struct wg_batch *batch;
-
-	if (atomic_inc_return(&order->kicks) != 1)
-		return;
-	if (tx && home != smp_processor_id() && cpu_online(home)) {
-		batch = peek_done(order);
-		if (batch) {
-			hand_to(home, batch);
-			return;
-		}
-	}
-	drain_held(order);
+	if (atomic_inc_return(&order->kicks) == 1)
+		drain_held(order);
 }
 
 static void process_and_drain(struct wg_order *order, struct wg_batch *batch)
 {
 	/* whoever delivers the batch drops its reference to the peer */
 	struct wg_peer *peer = wg_peer_get(batch->peer);
-	bool tx = batch->tx;
 
 	process(batch);
-	drain(order, tx);
+	drain(order);
 	wg_peer_put(peer);
 }
 

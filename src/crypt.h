@@ -81,7 +81,10 @@ struct wg_batch {
  * @packets: in flight
  * @bytes: in flight
  * @home: the CPU that delivers what is sent, so that one CPU's queues keep
- *	its order; set when the order was idle
+ *	its order; under @lock, set when the order was idle for a while; -1
+ *	for what is received, which any CPU delivers
+ * @delivered: jiffies when a batch was last taken out to be delivered, under
+ *	@lock
  * @kicks: whoever raises it from zero delivers, until it is zero again
  */
 struct wg_order {
@@ -90,14 +93,16 @@ struct wg_order {
 	unsigned int packets;
 	unsigned int bytes;
 	int home;
+	unsigned long delivered;
 	atomic_t kicks;
 };
 
 /**
  * wg_order_init() - make an empty order
  * @order: the order
+ * @tx: of what is sent
  */
-void wg_order_init(struct wg_order *order);
+void wg_order_init(struct wg_order *order, bool tx);
 
 /**
  * wg_batch_create() - a batch of packets

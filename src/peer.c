@@ -101,8 +101,8 @@ struct wg_peer *wg_peer_create(struct wg_device *wg, const u8 pub[WG_KEY_LEN],
 	memcpy(peer->psk, psk, WG_KEY_LEN);
 	wg_mac_keys_derive(&peer->macs, pub);
 	wg_aip_owner_init(&peer->owner);
-	wg_order_init(&peer->tx);
-	wg_order_init(&peer->rx);
+	wg_order_init(&peer->tx, true);
+	wg_order_init(&peer->rx, false);
 	INIT_LIST_HEAD(&peer->staged);
 	INIT_LIST_HEAD(&peer->wanted);
 	spin_lock_init(&peer->lock);
