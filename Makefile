@@ -7,10 +7,14 @@ KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 # build proper gets it, and all else that was given, by way of MAKEFLAGS.
 API := $(foreach v,ARCH CROSS_COMPILE CC LLVM,$(if $(filter command%,$(origin $(v))),'$(v)=$($(v))'))
 
+# Type information is for tracers; a kernel that wants it of its modules, too,
+# gets it where the tool for it is at hand.
+BTF := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
+
 .PHONY: modules
 modules:
 	@compat/mkfacts.sh '$(KDIR)' $(API)
-	@$(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)' modules
+	@$(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)' $(BTF) modules
 
 .PHONY: clean
 clean:
@@ -43,7 +47,7 @@ check:
 	@tests/check unit debian-6.1
 
 check-all:
-	@tests/check unit debian-6.1 uapi timers peer demo uml-7.3 uapi-7.3 extended debug-6.1 faults kcsan-6.1 parity parity-6.1 clients build in-kernel go
+	@tests/check unit debian-6.1 uapi timers peer demo uml-7.3 uapi-7.3 extended debug-6.1 faults kcsan-6.1 parity parity-6.1 clients build matrix in-kernel go
 
 # M="name..." for some of them
 mutants:

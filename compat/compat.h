@@ -12,6 +12,7 @@
 #include "genl.h"
 #include "net.h"
 #include "netdev.h"
+#include "random.h"
 #include "sched.h"
 #include "skb.h"
 #include "slab.h"

@@ -16,6 +16,13 @@ static inline struct rtable *dst_rtable(struct dst_entry *dst)
 }
 #endif
 
+#if !WG_FACT_DST_RT6_INFO
+static inline const struct rt6_info *dst_rt6_info(const struct dst_entry *dst)
+{
+	return container_of(dst, struct rt6_info, dst);
+}
+#endif
+
 #if !WG_FACT_DST_DEV_RCU
 static inline struct net_device *dst_dev_rcu(const struct dst_entry *dst)
 {

@@ -10,6 +10,16 @@
 #define timer_container_of(var, timer, field) from_timer(var, timer, field)
 #endif
 
+#if !WG_FACT_TIMER_SHUTDOWN
+/*
+ * Deleted only: it may be armed once more by who was just doing so. The
+ * callback must then do nothing, and who frees it says timer_shutdown() when
+ * nobody can arm it any more.
+ */
+#define timer_shutdown_sync(timer)	timer_delete_sync(timer)
+#define timer_shutdown(timer)		timer_delete_sync(timer)
+#endif
+
 #if !WG_FACT_WQ_PERCPU
 /* What it asks for was the default. */
 #define WQ_PERCPU 0

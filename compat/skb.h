@@ -5,6 +5,13 @@
 
 #include <net/sock.h>
 
+#if !WG_FACT_SK_IS_TCP
+static inline bool sk_is_tcp(const struct sock *sk)
+{
+	return sk->sk_type == SOCK_STREAM && sk->sk_protocol == IPPROTO_TCP;
+}
+#endif
+
 #if !WG_FACT_IS_SKB_WMEM
 /*
  * Whether a packet is charged to its socket's send memory. tcp_wfree() is not

@@ -308,7 +308,7 @@ static void wg_setup(struct net_device *dev)
 	dev->mtu = ETH_DATA_LEN - overhead;
 	dev->min_mtu = 0;
 	dev->max_mtu = round_down(INT_MAX, WG_PADDING) - overhead;
-	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+	wg_netdev_set_tstats(dev);
 	dev->needs_free_netdev = true;
 	netif_keep_dst(dev);
 	netif_set_tso_max_size(dev, GSO_LEGACY_MAX_SIZE);

@@ -750,7 +750,7 @@ static struct genl_family family __ro_after_init = {
 	.module = THIS_MODULE,
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),
-	.resv_start_op = WG_RESV_START_OP,
+	WG_FAMILY_RESV
 };
 
 int wg_netlink_module_init(void)

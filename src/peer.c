@@ -43,10 +43,14 @@ static void on_timer(struct timer_list *timer)
 {
 	struct wg_peer *peer = timer_container_of(peer, timer, timer);
 	struct wg_timers *t = &peer->timers;
-	const char *name = peer->wg->dev->name;
+	const char *name;
 	unsigned long next;
 	unsigned int todo;
 
+	/* older kernels can delete a timer, but not keep it from being armed */
+	if (unlikely(READ_ONCE(peer->dead)))
+		return;
+	name = peer->wg->dev->name;
 	/* pairs with the barrier in wg_peer_arm() */
 	smp_mb();
 	todo = wg_timers_decide(t, jiffies, &next);
@@ -134,6 +138,8 @@ static void peer_free_rcu(struct rcu_head *rcu)
 {
 	struct wg_peer *peer = container_of(rcu, struct wg_peer, rcu);
 
+	/* nobody is left who could arm it */
+	timer_shutdown(&peer->timer);
 	memzero_explicit(peer, sizeof(*peer));
 	kmem_cache_free(peer_cache, peer);
 }

@@ -76,13 +76,14 @@ struct wg_peer {
 	struct wg_session __rcu *previous;
 	struct wg_session __rcu *next;
 
+	/* not beside an array: without SMP it is empty, which misleads FORTIFY */
 	spinlock_t lock;	/* handshake and session slots */
+	u32 attempt;
 	u8 psk[WG_KEY_LEN];
 	u8 ss[WG_KEY_LEN];
 	u64 ss_generation;
 	struct wg_noise noise;
 	struct wg_index *index;
-	u32 attempt;
 	u8 timestamp[WG_TIMESTAMP_LEN];
 	u64 initiation_seen;
 	struct timespec64 last_handshake;

@@ -7,7 +7,7 @@
 vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 vm_top=$(cd "$vm_dir/../.." && pwd -P)
 vm_cache=${XDG_CACHE_HOME:-$HOME/.cache}/adit
-vm_kernels=(debian-6.1 uml-7.3 debug-6.1 kcsan-6.1)
+vm_kernels=(debian-6.1 uml-7.3 debug-6.1 kcsan-6.1)	# what most tests run on
 vm_lists_days=7	# package lists older than this are fetched again
 
 # --- messages: all on stderr, stdout belongs to results -------------------
@@ -106,271 +106,8 @@ need_build_packages() {
 		flex bison bc xz-utils bzip2 kmod perl-base
 }
 
-# --- downloads from the Debian archive ------------------------------------
-
-# apt_sources: "URI SUITE KEYRING" of each archive this system itself uses,
-# from one-line and deb822 files.
-apt_sources() {
-	local f
-	for f in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
-		[ -r "$f" ] || continue
-		awk '
-			$1 != "deb" { next }
-			{
-				key = "-"
-				i = 2
-				if ($2 ~ /^\[/)
-					for (;; i++) {
-						o = $i
-						gsub(/[][]/, "", o)
-						if (o ~ /^signed-by=/)
-							key = substr(o, 11)
-						if ($i ~ /\]$/ || i > NF) {
-							i++
-							break
-						}
-					}
-				print $i, $(i + 1), key
-			}' "$f"
-	done
-	for f in /etc/apt/sources.list.d/*.sources; do
-		[ -r "$f" ] || continue
-		awk '
-			function flush(	i, j, n, m, u, s) {
-				if (on && types ~ /(^| )deb( |$)/) {
-					n = split(uris, u, " ")
-					m = split(suites, s, " ")
-					for (i = 1; i <= n; i++)
-						for (j = 1; j <= m; j++)
-							print u[i], s[j], key
-				}
-				types = uris = suites = field = ""
-				key = "-"
-				on = 1
-			}
-			BEGIN { flush() }
-			/^#/ { next }
-			/^[ \t]*$/ { flush(); next }
-			/^[^ \t]+:/ {
-				field = tolower($1)
-				sub(/^[^:]*:[ \t]*/, "")
-			}
-			field == "types:" { types = types " " $0 }
-			field == "uris:" { uris = uris " " $0 }
-			field == "suites:" { suites = suites " " $0 }
-			field == "signed-by:" && $1 ~ /^\// { key = $1 }
-			field == "enabled:" && tolower($1) ~ /^(no|false|0)$/ { on = 0 }
-			END { flush() }' "$f"
-	done
-}
-
-# apt_root RELEASE SUITE...: write the private apt configuration
-# apt/RELEASE and refresh its lists if they are old. "security" stands for
-# the release's security suite. Sets $apt_conf and $apt_lists.
-apt_root() {
-	local release=$1 root=$vm_cache/apt/$1 main='' security='' key='' suite s
-	shift
-	command -v apt-get >/dev/null ||
-		die "kernels are fetched with apt-get, which this machine does not have"
-	while read -r uri suite k; do
-		case $uri in cdrom:*) continue ;; esac
-		case $suite in
-		*-security | */updates) : "${security:=$uri}" ;;
-		*-backports | *-updates | *-proposed*) ;;
-		stable | oldstable | oldoldstable | testing | unstable | sid | bullseye | bookworm | trixie | forky | duke)
-			: "${main:=$uri}"
-			[ "$k" = - ] || : "${key:=$k}"
-			;;
-		esac
-	done < <(apt_sources)
-	main=${ADIT_DEBIAN_MIRROR:-$main}
-	security=${ADIT_DEBIAN_SECURITY_MIRROR:-$security}
-	[ -n "$main" ] ||
-		die "no Debian archive in /etc/apt; set ADIT_DEBIAN_MIRROR to the address of one"
-	[ -r "$key" ] || key=/usr/share/keyrings/debian-archive-keyring.gpg
-	[ -r "$key" ] || die "no Debian archive key; as root: apt-get install debian-archive-keyring"
-	mkdir -p "$root/etc" "$root/state/lists/partial" "$root/cache/archives/partial" "$vm_cache/debs"
-	[ -f "$root/status" ] || : >"$root/status"
-	for s; do
-		case $s in
-		security)
-			[ -n "$security" ] || continue
-			echo "deb [arch=amd64 signed-by=$key] $security $release-security main"
-			;;
-		*) echo "deb [arch=amd64 signed-by=$key] $main $s main" ;;
-		esac
-	done >"$root/etc/sources.list.new"
-	# The system's own settings (proxies) stay, its hooks do not run.
-	cat >"$root/apt.conf" <<-END
-		#clear APT::Update;
-		#clear DPkg::Pre-Invoke;
-		#clear DPkg::Post-Invoke;
-		#clear DPkg::Pre-Install-Pkgs;
-		Dir::Etc::sourcelist "$root/etc/sources.list";
-		Dir::Etc::sourceparts "/dev/null";
-		Dir::Etc::preferences "/dev/null";
-		Dir::Etc::preferencesparts "/dev/null";
-		Dir::State "$root/state";
-		Dir::State::status "$root/status";
-		Dir::Cache "$root/cache";
-		APT::Architecture "amd64";
-		APT::Architectures "amd64";
-		APT::Sandbox::User "$(id -un)";
-		Acquire::Languages "none";
-		Acquire::Retries "3";
-	END
-	apt_conf=$root/apt.conf
-	apt_lists=$root/etc/sources.list
-	if cmp -s "$root/etc/sources.list.new" "$root/etc/sources.list" &&
-	   [ -f "$root/updated" ] &&
-	   [ -n "$(find "$root/updated" -mtime "-$vm_lists_days")" ] &&
-	   [ "${vm_update:-0}" = 0 ]; then
-		rm -f "$root/etc/sources.list.new"
-		return
-	fi
-	mv -f "$root/etc/sources.list.new" "$root/etc/sources.list"
-	say "fetching the package lists of Debian $release"
-	if apt-get -c "$apt_conf" -qq update >&2; then
-		: >"$root/updated"
-	elif [ -f "$root/updated" ]; then
-		say "could not refresh the package lists; going on with those at hand"
-	else
-		die "could not fetch the package lists of Debian $release (is there a network?)"
-	fi
-}
-
-# apt_field PACKAGE FIELD: of the candidate version
-apt_field() {
-	apt-cache -c "$apt_conf" show --no-all-versions "$1" 2>/dev/null |
-		sed -n "s/^$2: //p" | head -n 1
-}
-
-# apt_dep PACKAGE REGEX: the first package in Depends that matches
-apt_dep() {
-	apt_field "$1" Depends | tr '|' ',' | tr ',' '\n' | sed 's/^ *//; s/[ (:].*//' |
-		grep -E -m1 "^$2\$"
-}
-
-deb_file() {
-	local v
-	v=$(apt_field "$1" Version)
-	echo "$vm_cache/debs/$1_${v//:/%3a}_$(apt_field "$1" Architecture).deb"
-}
-
-deb_good() {
-	[ -f "$1" ] && [ "$(sha256sum <"$1" | cut -d' ' -f1)" = "$2" ]
-}
-
-# resume_deb PACKAGE FILE: go on with what is there of FILE, if a tool can
-resume_deb() {
-	local uri
-	[ "$(stat -c %s "$2")" -lt "$(apt_field "$1" Size)" ] || return 1
-	uri=$(cd "$vm_cache" && apt-get -c "$apt_conf" --print-uris download "$1" 2>/dev/null |
-		sed -n "s/^'\(http[^']*\)'.*/\1/p" | head -n 1)
-	[ -n "$uri" ] || return 1
-	say "going on with $1"
-	if command -v curl >/dev/null; then
-		curl -fL -# -C - -o "$2" "$uri" >&2
-	elif command -v wget >/dev/null; then
-		wget -q --show-progress -c -O "$2" "$uri" >&2
-	else
-		return 1
-	fi
-}
-
-# fetch_debs PACKAGE...: into debs/, verified; says how much first
-fetch_debs() {
-	local p f sum todo=() bytes=0
-	for p; do
-		sum=$(apt_field "$p" SHA256)
-		[ -n "$sum" ] || die "the archive has no package $p"
-		deb_good "$(deb_file "$p")" "$sum" && continue
-		todo+=("$p")
-		bytes=$((bytes + $(apt_field "$p" Size)))
-	done
-	[ ${#todo[@]} -gt 0 ] || return 0
-	say "downloading $(mib "$bytes"): ${todo[*]}"
-	# "apt-get download" begins a broken-off file from its start
-	for p in "${todo[@]}"; do
-		f=$(deb_file "$p")
-		[ -s "$f" ] || continue
-		resume_deb "$p" "$f" || rm -f "$f"
-		deb_good "$f" "$(apt_field "$p" SHA256)" || rm -f "$f"
-	done
-	local rest=()
-	for p in "${todo[@]}"; do
-		[ -f "$(deb_file "$p")" ] || rest+=("$p")
-	done
-	todo=("${rest[@]}")
-	[ ${#todo[@]} -gt 0 ] || return 0
-	(cd "$vm_cache/debs" && apt-get -c "$apt_conf" download "${todo[@]}" >&2) ||
-		die "the download broke off; run this again to go on with it"
-	for p in "${todo[@]}"; do
-		f=$(deb_file "$p")
-		deb_good "$f" "$(apt_field "$p" SHA256)" ||
-			die "$f does not have the archive's checksum"
-	done
-}
-
-# --- debian-6.1 -------------------------------------------------------------
-
-# extract_vmlinux BZIMAGE: the ELF image within, as the boot protocol
-# (Documentation/arch/x86/boot.rst, payload_offset) says
-extract_vmlinux() {
-	local sects offset length magic un
-	u() { od -An -t "u$2" -j "$1" -N "$2" "$3" | tr -d ' '; }
-	sects=$(u $((0x1f1)) 1 "$1")
-	offset=$(u $((0x248)) 4 "$1")
-	length=$(u $((0x24c)) 4 "$1")
-	offset=$(((sects + 1) * 512 + offset))
-	magic=$(od -An -tx1 -j "$offset" -N 4 "$1" | tr -d ' ')
-	case $magic in
-	fd377a58) un='xz -dc' ;;
-	1f8b*) un='gzip -dc' ;;
-	28b52ffd) un='zstd -dc' ;;
-	02214c18) un='lz4 -dc' ;;
-	*) die "$1: unknown compression ($magic)" ;;
-	esac
-	command -v "${un%% *}" >/dev/null || die "needed to unpack the kernel: ${un%% *}"
-	# the last four bytes are the length, not part of the stream
-	tail -c +$((offset + 1)) "$1" | head -c $((length - 4)) | $un
-}
-
-prepare_debian() { # NAME RELEASE
-	local name=$1 release=$2 dir=$vm_cache/kernels/$1 image headers common kbuild key ver
-	need_packages kmod xz-utils
-	apt_root "$release" "$release" security
-	image=$(apt_dep linux-image-amd64 'linux-image-[0-9].*') ||
-		die "the archive's linux-image-amd64 of $release names no kernel"
-	headers=$(apt_dep linux-headers-amd64 'linux-headers-[0-9].*-amd64') ||
-		die "the archive's linux-headers-amd64 of $release names no headers"
-	common=$(apt_dep "$headers" 'linux-headers-.*-common') ||
-		die "$headers names no common headers"
-	kbuild=$(apt_dep "$headers" 'linux-kbuild-.*') ||
-		die "$headers names no kbuild package"
-	ver=${image#linux-image-}
-	key="$image $(apt_field "$image" Version) at $dir, layout 1"
-	if ! done_is "$dir/.done" "$key"; then
-		fetch_debs "$image" "$headers" "$common" "$kbuild"
-		say "unpacking $ver"
-		rm -rf "$dir"
-		mkdir -p "$dir/root" "$dir/headers"
-		dpkg-deb --fsys-tarfile "$(deb_file "$image")" |
-			tar -x -C "$dir/root" ./boot ./lib || die "cannot unpack $image"
-		for p in "$headers" "$common" "$kbuild"; do
-			dpkg-deb --fsys-tarfile "$(deb_file "$p")" |
-				tar -x -C "$dir/headers" || die "cannot unpack $p"
-		done
-		extract_vmlinux "$dir/root/boot/vmlinuz-$ver" >"$dir/vmlinux" ||
-			die "cannot unpack the kernel image of $image"
-		PATH=$PATH:/sbin:/usr/sbin depmod -b "$dir/root" "$ver" ||
-			die "depmod failed for $ver"
-		ln -s "headers/usr/src/$headers" "$dir/kdir"
-		sed -i "s,/usr/src/,$dir/headers/usr/src/,g" "$dir/kdir/Makefile"
-		echo "$ver" >"$dir/release"
-		done_set "$dir/.done" "$key"
-	fi
-}
+# shellcheck source=debian.sh
+. "$vm_dir/debian.sh"
 
 # --- uml-7.3 ----------------------------------------------------------------
 
@@ -433,7 +170,7 @@ prepare_uml() { # NAME RELEASE VERSION
 	local name=$1 release=$2 dir=$vm_cache/kernels/$1 src src_version key
 	[ "$(uname -m)" = x86_64 ] || die "$name can be built on x86_64 only"
 	need_build_packages
-	apt_root "$release" "$release-backports"
+	apt_root "$release-source" "$release" amd64 "$release-backports"
 	key="linux-source-$3 $(apt_field "linux-source-$3" Version), config $(sha256sum <"$vm_dir/$name.config" | cut -c1-16), $($(uml_cc) -dumpfullversion), layout 1"
 	done_is "$dir/.done" "$key" && return
 	mkdir -p "$dir"
@@ -456,7 +193,7 @@ prepare_own() { # NAME RELEASE VERSION
 	# let it be the module's.
 	[ "$name" != kcsan-6.1 ] || { only=(KCSAN_SANITIZE=n); layout=2; }
 	need_build_packages
-	apt_root "$release" "$release" security
+	apt_root "$release" "$release" amd64 "$release" security
 	frags=(uml-7.3.config x86-6.1.config "$name.config")
 	key="linux-source-$3 $(apt_field "linux-source-$3" Version), config $(cd "$vm_dir" && cat "${frags[@]}" | sha256sum | cut -c1-16), $($(uml_cc) -dumpfullversion), layout $layout"
 	done_is "$dir/.done" "$key" && return
@@ -475,21 +212,22 @@ prepare_own() { # NAME RELEASE VERSION
 
 kernel_kind() {
 	case $1 in
-	debian-6.1 | debug-6.1 | kcsan-6.1) echo qemu ;;
+	debug-6.1 | kcsan-6.1) echo qemu ;;
 	uml-7.3) echo uml ;;
-	*) return 1 ;;
+	*) debian_row "$1" && echo qemu ;;
 	esac
 }
 
 check_kernel() {
-	kernel_kind "$1" >/dev/null || die "unknown kernel \"$1\"; known: ${vm_kernels[*]}"
+	kernel_kind "$1" >/dev/null ||
+		die "unknown kernel \"$1\"; known: ${vm_kernels[*]}, and those of tests/vm/kernels"
 }
 
 prepare_locked() {
 	case $1 in
-	debian-6.1) prepare_debian "$1" bookworm ;;
 	uml-7.3) prepare_uml "$1" trixie 7.3 ;;
 	debug-6.1 | kcsan-6.1) prepare_own "$1" bookworm 6.1 ;;
+	*) prepare_debian "$1" ;;
 	esac
 }
 

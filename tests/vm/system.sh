@@ -55,7 +55,7 @@ system_key() {
 
 prepare_system_locked() { # NAME RELEASE
 	local name=$1 release=$2 dir=$vm_cache/systems/$1 key include fake=()
-	apt_root "$release" "$release" security
+	apt_root "$release" "$release" amd64 "$release" security
 	key=$(system_key "$release") || exit
 	done_is "$dir/.done" "$key" && return
 	need_packages mmdebstrap e2fsprogs
