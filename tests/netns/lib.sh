@@ -137,6 +137,13 @@ _dump() {
 	say "  state of the hosts at the first failure of $SCENARIO:"
 	for h in "${HOSTS[@]}"; do
 		text=$(
+			# what was lost where: the list of devices may be long
+			on "$h" sh -c 'cat /proc/net/dev /proc/net/softnet_stat' | awk '
+				/:/ && $4 + $5 + $6 + $12 + $13 { print $1, "rx errs", $4, "drop", $5, "fifo", $6, "tx errs", $12, "drop", $13 }
+				!/[:|]/ && NF > 10 && $2 !~ /^0*$/ { print "softnet dropped", $2 }'
+			on "$h" sh -c 'cat /proc/net/snmp /proc/net/netstat' | awk '
+				$1 in head { n = split(head[$1], k); for (i = 2; i <= n; i++) if ($i && k[i] ~ /Err|Drop|Discard|Full|Prune|Fail/) printf "%s %s, ", k[i], $i; next }
+				{ head[$1] = $0 } END { print "" }'
 			on "$h" wg show all
 			on "$h" ip -s link show type wireguard
 			on "$h" ip -br address show

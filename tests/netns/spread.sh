@@ -112,21 +112,22 @@ else
 fi
 
 point "all devices deleted in bounded time, with traffic on them"
-fan 1000000 1000 1000
+fan 1000000 1000 250
 sleep 0.2
 begin=$(now)
 for ((i = 0; i < N; i++)); do
 	must "d$i" on "d$i" timeout "$(slow 20)" ip link del wg0
 done
-expect_range "milliseconds" 0 $((20000 * ADIT_SLOW)) $(($(now) - begin))
+took=$(($(now) - begin))
+expect_range "milliseconds" 0 $((20000 * ADIT_SLOW)) "$took"
+say "16 devices in $took ms"
 for p in "${FANS[@]}"; do
 	stop "$p"
 done
 
 point "10,000 peers: memory for each"
-used() { # kB not free and not cache
-	awk '/^MemFree:|^Buffers:|^Cached:/ { n += $2 } /^MemTotal:/ { t = $2 }
-		END { print t - n }' /proc/meminfo
+used() { # kB that the kernel has allocated; free pages would not tell: each CPU keeps some
+	awk '/^Slab:|^VmallocUsed:|^Percpu:/ { n += $2 } END { print n }' /proc/meminfo
 }
 for ((i = 0; i < 10000; i++)); do
 	printf '[Peer]\nPublicKey = peer%038d0=\nAllowedIPs = 10.%d.%d.0/24\n' \
@@ -140,12 +141,11 @@ after=$(used)
 say "$(((after - before) * 1024 / 10000)) bytes a peer"
 # What is told of the bug is 18.7 kB.
 expect_range "bytes a peer" 500 6000 $(((after - before) * 1024 / 10000))
-begin=$(now)
 expect_ok "deleting it" on u timeout "$(slow 20)" ip link del big
 back() {
 	after=$(used)
 	echo "$((after - before)) kB"
-	[ $((after - before)) -lt 8000 ]
+	[ $((after - before)) -lt 2000 ]
 }
 expect_soon 15 "its memory comes back" back
 say "left: $OUT"

@@ -281,6 +281,8 @@ def _():
     p = new()
     for low in w.LOW_ORDER:
         p.send(p.initiate(ephemeral=w.Static(pub=low)).message)
+    host().settled(new())
+    p.quiet("low-order ephemerals")
     q = Peer(host(), add=False)
     for key in (w.Static(), host().key):
         q.key = key

@@ -84,6 +84,11 @@ def sane(what, d, known):
     equal(f"{what}: no peer twice", len(seen), len(set(seen)))
     true(f"{what}: no peer that never was", set(seen) <= known,
          [k.hex() for k in set(seen) - known][:3])
+    first = {}
+    for p in d.peers:
+        first.setdefault(p[PEER.PUBLIC_KEY], p)
+    true(f"{what}: each with what is its own",
+         all(PEER.PRESHARED_KEY in p for p in first.values()))
 
 
 @point("all peers are replaced between each two messages: the dump ends")
