@@ -20,9 +20,10 @@
 /*
  * A peer's sends move to another CPU only after a rest of so many jiffies: what
  * the old one has sent may still wait in that CPU's queues, as a backlog or a
- * ring that is chosen by CPU, and must not be overtaken.
+ * ring that is chosen by CPU, and must not be overtaken. A CPU of a virtual
+ * machine may stand still for tens of milliseconds.
  */
-#define HOME_REST	2
+#define HOME_REST	HZ
 
 /**
  * struct worker - a CPU's share of the work
