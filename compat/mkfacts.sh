@@ -54,8 +54,8 @@ env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -k -j"$jobs" -C "$kdir" \
 	M="$dir" "$@" $objects >"$dir/log" 2>&1
 
 [ -e "$dir/control_good.o" ] || {
-	grep -v '^make' "$dir/log" | grep -A3 -m1 control_good >&2
-	die "the compiler cannot build anything against kernel $release; is the toolchain of this kernel installed?"
+	grep -v '^make' "$dir/log" | grep -A3 -m1 control_good >&2 || tail -n 3 "$dir/log" >&2
+	die "nothing can be built against kernel $release; are its compiler and all parts of its headers installed?"
 }
 [ ! -e "$dir/control_bad.o" ] || die "the compiler accepts a broken probe; cannot tell what kernel $release offers"
 
