@@ -18,12 +18,6 @@
 #define WGALLOWEDIP_A_MAX	WGALLOWEDIP_A_FLAGS
 #endif
 
-/*
- * Unknown device and peer flags: the driver of this kernel either checks them
- * by hand, with EOPNOTSUPP, or by its policy, with EINVAL. A user of one
- * kernel sees the same from both drivers. The latter also has the core check
- * the message's reserved bits and flags for both commands.
- */
 /* Which commands have reserved bits checked; before 6.1 none has. */
 #if WG_FACT_GENL_RESV_START_OP
 #define WG_FAMILY_RESV		.resv_start_op = WG_RESV_START_OP,
@@ -31,6 +25,12 @@
 #define WG_FAMILY_RESV
 #endif
 
+/*
+ * Unknown device and peer flags: the driver of this kernel either checks them
+ * by hand, with EOPNOTSUPP, or by its policy, with EINVAL. A user of one
+ * kernel sees the same from both drivers. The latter also has the core check
+ * the message's reserved bits and flags for both commands.
+ */
 #if WG_FACT_UAPI_FLAGS_ALL
 #define WG_POLICY_FLAGS(mask) { .type = NLA_U32 + 0 * (mask) }
 #define WG_RESV_START_OP	(WG_CMD_SET_DEVICE + 1)

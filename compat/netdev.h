@@ -43,7 +43,8 @@ static inline int wg_register_netdevice(struct net_device *dev)
 	if (!dev->tstats)
 		return -ENOMEM;
 	err = register_netdevice(dev);
-	if (err)
+	/* once it was registered, its end calls the destructor */
+	if (err && dev->reg_state == NETREG_UNINITIALIZED)
 		wg_netdev_free_tstats(dev);
 	return err;
 }

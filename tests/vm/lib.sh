@@ -214,7 +214,10 @@ kernel_kind() {
 	case $1 in
 	debug-6.1 | kcsan-6.1) echo qemu ;;
 	uml-7.3) echo uml ;;
-	*) debian_row "$1" && echo qemu ;;
+	*)
+		debian_row "$1" || return
+		[ "$d_arch" = amd64 ] && echo qemu || echo "qemu-$d_arch"
+		;;
 	esac
 }
 
