@@ -364,14 +364,19 @@ def _():
 @point("cookie replies count in the device's tx, and in no peer's")
 def _():
     h, p = host(), new()
-    harness.until(10, "all is quiet before", lambda: not h.poll(0.05))
+
+    def still():
+        """What the device has sent, once all of it is in the box."""
+        sent = h.stats()["tx"]["bytes"]
+        came = h.poll(0.05)
+        return not came and sent == h.stats()["tx"]["bytes"] and sent
+
+    before = harness.until(10, "all is quiet before", still)
     h.box.clear()
-    before = h.stats()["tx"]["bytes"]
     load(600)
     p.send(p.initiate().message)
     check("an answer", h.take(lambda q: p.mine(q, w.COOKIE_REPLY), 5))
-    harness.until(10, "all is quiet after", lambda: not h.poll(0.05))
-    sent = h.stats()["tx"]["bytes"] - before
+    sent = harness.until(10, "all is quiet after", still) - before
     n = len([q for q in h.box if q.payload[0] == w.COOKIE_REPLY])
     equal("bytes sent to the peer", 0, p.transfer()[1])
     check("%d cookie replies" % n, n > 10)
