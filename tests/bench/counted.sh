@@ -1,0 +1,216 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Known amounts of traffic through the kernel's own driver and through Adit, in
+# turn, with marks between which tests/bench/run counts instructions.
+#
+#   BENCH_WORK	workloads, of those below; "/wire" behind one: the outer devices
+#		have no segmentation offload for UDP, and do GRO, as network
+#		cards have it
+#   BENCH_SIDES	in-kernel, adit, none (without a tunnel: what is not a driver's)
+#   BENCH_ROUNDS	how often each side has its turn (default 1)
+#   BENCH_RUNS	windows of each workload a turn (default 1)
+#   BENCH_SYMBOLS	not empty: print the symbols of the kernel, too
+#
+# For each window, in this order: "# window SIDE WORKLOAD units N ns T lost L".
+
+# shellcheck source=../netns/lib.sh
+. "$(dirname "$0")/../netns/lib.sh"
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+dir=$(cd "$(dirname "$0")" && pwd)
+: "${BENCH_WORK:=tcp rr}" "${BENCH_SIDES:=in-kernel adit}" "${BENCH_ROUNDS:=1}" "${BENCH_RUNS:=1}"
+read -ra work <<< "$BENCH_WORK"
+read -ra sides <<< "$BENCH_SIDES"
+
+wire_like() {
+	local i o
+
+	for i; do
+		for o in tx-udp-segmentation tx-gso-list rx-udp-gro-forwarding; do
+			on "${i%:*}" ethtool -K "${i#*:}" $o off > /dev/null 2>&1
+		done
+		on "${i%:*}" ethtool -K "${i#*:}" gro on > /dev/null 2>&1
+	done
+}
+
+# The addresses that traffic is sent to: through the tunnel, or beside it
+set_up() { # WORKLOAD SIDE
+	local i k name=${1%/wire} wired='' peers
+
+	[ "$1" = "$name" ] || wired=1
+	case $name in
+	tcp* | bidir | rr | udp64)
+		pair
+		[ -z "$wired" ] || wire_like a:eth0 b:eth0
+		FROM=192.0.2.1 TO=192.0.2.2
+		[ "$2" != none ] || return 0
+		FROM=10.9.0.1 TO=10.9.0.2
+		tunnel
+		;;
+	forward* | reverse*)
+		# c is behind a
+		pair
+		host_new c
+		link c eth0 a eth1
+		addr c eth0 10.7.0.2/24
+		addr a eth1 10.7.0.1/24
+		forward a
+		route c default via 10.7.0.1
+		[ -z "$wired" ] || wire_like a:eth0 b:eth0
+		case $name in *-nogso)
+			on c ethtool -K eth0 tso off gso off > /dev/null 2>&1
+			on a ethtool -K eth1 tso off gso off > /dev/null 2>&1
+			;;
+		esac
+		FROM=10.7.0.2 TO=192.0.2.2
+		if [ "$2" = none ]; then
+			route b 10.7.0.0/24 via 192.0.2.1
+			return 0
+		fi
+		TO=10.9.0.2
+		tunnel
+		wg_set b wg0 peer "${PUB[a]}" allowed-ips 10.9.0.1/32,10.7.0.0/24
+		route b 10.7.0.0/24 dev wg0
+		;;
+	hub)
+		host_new a h b
+		link a eth0 h eth0
+		link b eth0 h eth1
+		addr a eth0 192.0.2.1/24
+		addr h eth0 192.0.2.254/24
+		addr b eth0 198.51.100.1/24
+		addr h eth1 198.51.100.254/24
+		forward h
+		[ -z "$wired" ] || wire_like a:eth0 b:eth0 h:eth0 h:eth1
+		FROM=192.0.2.1 TO=198.51.100.1
+		if [ "$2" = none ]; then
+			route a default via 192.0.2.254
+			route b default via 198.51.100.254
+			return 0
+		fi
+		FROM=10.9.0.1 TO=10.9.0.2
+		keys a h b
+		for i in a h b; do
+			wg_new $i wg0
+			wg_key $i wg0
+		done
+		wg_set h wg0 listen-port 51820 peer "${PUB[a]}" allowed-ips 10.9.0.1/32 \
+			peer "${PUB[b]}" allowed-ips 10.9.0.2/32
+		wg_set a wg0 peer "${PUB[h]}" allowed-ips 10.9.0.0/24 endpoint 192.0.2.254:51820
+		wg_set b wg0 peer "${PUB[h]}" allowed-ips 10.9.0.0/24 endpoint 198.51.100.254:51820
+		addr a wg0 10.9.0.1/24
+		addr h wg0 10.9.0.254/24
+		addr b wg0 10.9.0.2/24
+		for i in a h b; do
+			must "wg0 up on $i" on $i ip link set wg0 up
+		done
+		expect_ok "a and the hub" on a ping -q -c 1 10.9.0.254
+		expect_ok "b and the hub" on b ping -q -c 1 10.9.0.254
+		;;
+	peers | devices)
+		# 256 peers of one device, each a device of its own far away; or 16
+		# devices with one peer each
+		peers=256
+		[ "$name" = peers ] || peers=16
+		pair
+		[ -z "$wired" ] || wire_like a:eth0 b:eth0
+		FROM=192.0.2.1 TO=192.0.2.2 COUNT=1
+		[ "$2" != none ] || return 0
+		COUNT=$peers TO=10.9.1.0
+		: > "$TMP/batch-b"
+		: > "$TMP/batch-a"
+		keys a
+		[ "$name" = devices ] || {
+			wg_new a wg0
+			wg_key a wg0
+			wg_set a wg0 listen-port 51820
+			echo "link set wg0 up
+			addr add 10.9.0.254/32 dev wg0
+			route add 10.9.1.0/24 dev wg0" >> "$TMP/batch-a"
+		}
+		for ((i = 0; i < peers; i++)); do
+			echo "link add wg$i type wireguard
+			addr add 10.9.1.$i/32 dev wg$i
+			link set wg$i up" >> "$TMP/batch-b"
+			[ "$name" = peers ] || echo "link add wg$i type wireguard
+			link set wg$i up
+			addr add 10.9.0.254/32 dev wg$i
+			route add 10.9.1.$i/32 dev wg$i" >> "$TMP/batch-a"
+		done
+		must "devices on b" on b ip -batch "$TMP/batch-b"
+		must "devices on a" on a ip -batch "$TMP/batch-a"
+		for ((i = 0; i < peers; i++)); do
+			k=$(wg genkey)
+			must "wg$i of b" on b sh -c 'wg setconf "$0" /dev/stdin << END
+[Interface]
+PrivateKey = $1
+ListenPort = $2
+[Peer]
+PublicKey = $3
+AllowedIPs = 10.9.0.254/32
+END' "wg$i" "$k" $((20000 + i)) "${PUB[a]}"
+			if [ "$name" = peers ]; then
+				echo "[Peer]
+PublicKey = $(wg pubkey <<< "$k")
+AllowedIPs = 10.9.1.$i/32
+Endpoint = 192.0.2.2:$((20000 + i))" >> "$TMP/peers"
+			else
+				wg_key a "wg$i" "${KEY[a]}"
+				wg_set a "wg$i" listen-port $((21000 + i)) peer "$(wg pubkey <<< "$k")" \
+					allowed-ips "10.9.1.$i/32" endpoint "192.0.2.2:$((20000 + i))"
+			fi
+		done
+		[ "$name" = devices ] || must "256 peers" on a wg addconf wg0 "$TMP/peers"
+		rm -f "$TMP/peers"
+		on b sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+		;;
+	*) fail "a workload that there is" "$name"; exit 1 ;;
+	esac
+}
+
+run_one() { # WORKLOAD
+	local from=${NS[a]} to=${NS[b]} load=$dir/load
+
+	case ${1%/wire} in
+	tcp) set -- tcp "$from" "$to" "$TO" 5001 1 4000000 12000000 ;;
+	tcp4) set -- tcp "$from" "$to" "$TO" 5001 4 4000000 12000000 ;;
+	bidir) set -- tcp "$from" "$to" "$TO" 5001 1 4000000 12000000 back "$FROM" ;;
+	rr) set -- rr "$from" "$to" "$TO" 5001 64 100 1000 ;;
+	udp64) set -- udp "$from" "$to" "$TO" 5001 1 64 500 4000 ;;
+	forward*) set -- tcp "${NS[c]}" "$to" "$TO" 5001 1 3000000 8000000 ;;
+	reverse*) set -- tcp "$to" "${NS[c]}" "$FROM" 5001 1 3000000 8000000 ;;
+	hub) set -- tcp "$from" "$to" "$TO" 5001 1 3000000 8000000 ;;
+	peers | devices) set -- udp "$from" "$to" "$TO" 5001 "$COUNT" 1200 512 4096 ;;
+	esac
+	expect_ok "running $*" timeout 120 "$load" "$@"
+}
+
+take_down() {
+	local h
+
+	for h in "${HOSTS[@]}"; do
+		host_gone "$h"
+	done
+	HOSTS=()
+	# devices go after their namespace
+	sleep 0.2
+}
+
+begin $((${#sides[@]} * BENCH_ROUNDS)) "counted: ${work[*]}" ethtool gzip base64
+[ -z "${BENCH_SYMBOLS:-}" ] || symbols kernel '^[^	]*$'
+for ((round = 1; round <= BENCH_ROUNDS; round++)); do
+	for side in "${sides[@]}"; do
+		point "round $round, $side"
+		load_driver "$side"
+		for w in "${work[@]}"; do
+			set_up "$w" "$side"
+			for ((run = 0; run < BENCH_RUNS; run++)); do
+				run_one "$w" && say "window $side $w $OUT"
+			done
+			take_down
+		done
+	done
+done
+finish
