@@ -11,6 +11,7 @@
 #include <net/ip_tunnels.h>
 #include <net/ipv6.h>
 #include <net/udp.h>
+#include "aead.h"
 #include "device.h"
 #include "handshake.h"
 #include "lookup.h"
@@ -113,19 +114,20 @@ out:
 
 void wg_rx_decrypt(struct wg_batch *batch)
 {
+	struct wg_aead aead;
 	struct sk_buff *skb;
 
+	wg_aead_init(&aead, batch->session->keys.recv);
 	for (skb = batch->skbs; skb; skb = skb->next) {
-		u8 *text;
+		const unsigned int header = sizeof(struct wg_msg_data);
 
 		if (unlikely(skb_linearize_cow(skb)))
 			continue;
-		text = skb->data + sizeof(struct wg_msg_data);
-		wg_cb(skb)->ok = wg_open(text, text,
-					 skb->len - sizeof(struct wg_msg_data),
-					 NULL, 0, wg_cb(skb)->counter,
-					 batch->session->keys.recv);
+		wg_cb(skb)->ok = wg_aead_open(&aead, skb->data + header,
+					      skb->len - header,
+					      wg_cb(skb)->counter);
 	}
+	wg_aead_wipe(&aead);
 }
 
 static u8 outer_dsfield(const struct sk_buff *skb)

@@ -16,6 +16,7 @@
 #include <net/ip_tunnels.h>
 #include <net/ipv6.h>
 #include <net/tcp.h>
+#include "aead.h"
 #include "device.h"
 #include "handshake.h"
 #include "peer.h"
@@ -222,7 +223,7 @@ static struct sk_buff *make_private(struct sk_buff *skb, unsigned int tail)
 }
 
 /* Takes @skb; returns the message, or NULL where memory is short. */
-static struct sk_buff *encrypt_one(struct sk_buff *skb,
+static struct sk_buff *encrypt_one(struct sk_buff *skb, struct wg_aead *aead,
 				   const struct wg_session *session)
 {
 	struct wg_skb_cb *cb = wg_cb(skb);
@@ -245,12 +246,13 @@ static struct sk_buff *encrypt_one(struct sk_buff *skb,
 	/* no offload of the inner packet is left, whatever tunnel it was in */
 	skb->encapsulation = 0;
 	memset(skb_put(skb, tail), 0, tail);
+	/* first, as it writes to where the header will be */
+	BUILD_BUG_ON(WG_OUTER_HEADROOM + sizeof(*msg) < WG_AEAD_HEADROOM);
+	wg_aead_seal(aead, skb->data, padded, cb->counter);
 	msg = skb_push(skb, sizeof(*msg));
 	msg->type = cpu_to_le32(WG_MSG_DATA);
 	msg->receiver = cpu_to_le32(session->remote_index);
 	put_unaligned_le64(cb->counter, &msg->counter);
-	wg_seal((u8 *)(msg + 1), (u8 *)(msg + 1), padded, NULL, 0, cb->counter,
-		session->keys.send);
 	cb->ok = true;
 	return skb;
 }
@@ -258,12 +260,14 @@ static struct sk_buff *encrypt_one(struct sk_buff *skb,
 void wg_tx_encrypt(struct wg_batch *batch)
 {
 	struct sk_buff **pos = &batch->skbs, *skb;
+	struct wg_aead aead;
 
+	wg_aead_init(&aead, batch->session->keys.send);
 	while ((skb = *pos)) {
 		struct sk_buff *next = skb->next;
 
 		skb_mark_not_on_list(skb);
-		skb = encrypt_one(skb, batch->session);
+		skb = encrypt_one(skb, &aead, batch->session);
 		if (unlikely(!skb)) {
 			DEV_STATS_INC(batch->peer->wg->dev, tx_errors);
 			*pos = next;
@@ -273,6 +277,7 @@ void wg_tx_encrypt(struct wg_batch *batch)
 		skb->next = next;
 		pos = &skb->next;
 	}
+	wg_aead_wipe(&aead);
 }
 
 /* Sends the messages of a batch, in order, and frees the batch. */

@@ -6,8 +6,10 @@
  */
 #include <sodium.h>
 #include <crypto/blake2s.h>
+#include <crypto/chacha.h>
 #include <crypto/chacha20poly1305.h>
 #include <crypto/curve25519.h>
+#include <crypto/poly1305.h>
 #include <crypto/utils.h>
 #include <linux/minmax.h>
 #include <linux/siphash.h>
@@ -144,6 +146,60 @@ void blake2s(const u8 *key, size_t keylen, const u8 *in, size_t inlen, u8 *out,
 	blake2s_init_key(&ctx, outlen, key, keylen);
 	blake2s_update(&ctx, in, inlen);
 	blake2s_final(&ctx, out);
+}
+
+/* ChaCha20: 32 bits of block counter, then the 96 bits of RFC 8439's nonce */
+
+void chacha_init(struct chacha_state *state, const u32 key[CHACHA_KEY_WORDS],
+		 const u8 iv[CHACHA_IV_SIZE])
+{
+	int i;
+
+	memcpy(state->x, "expand 32-byte k", 16);
+	memcpy(state->x + 4, key, CHACHA_KEY_SIZE);
+	for (i = 0; i < 4; i++)
+		state->x[12 + i] = get_unaligned_le32(iv + 4 * i);
+}
+
+void chacha20_crypt(struct chacha_state *state, u8 *dst, const u8 *src,
+		    unsigned int bytes)
+{
+	u8 nonce[12], key[CHACHA_KEY_SIZE];
+
+	memcpy(key, state->x + 4, sizeof(key));
+	memcpy(nonce, state->x + 13, sizeof(nonce));
+	crypto_stream_chacha20_ietf_xor_ic(dst, src, bytes, nonce,
+					   state->x[12], key);
+	state->x[12] += (bytes + CHACHA_BLOCK_SIZE - 1) / CHACHA_BLOCK_SIZE;
+}
+
+void poly1305_init(struct poly1305_desc_ctx *desc,
+		   const u8 key[POLY1305_KEY_SIZE])
+{
+	crypto_onetimeauth_poly1305_state state;
+
+	STANDIN_ASSERT(sizeof(state) <= sizeof(*desc));
+	crypto_onetimeauth_poly1305_init(&state, key);
+	memcpy(desc, &state, sizeof(state));
+}
+
+void poly1305_update(struct poly1305_desc_ctx *desc, const u8 *src,
+		     unsigned int nbytes)
+{
+	crypto_onetimeauth_poly1305_state state;
+
+	memcpy(&state, desc, sizeof(state));
+	crypto_onetimeauth_poly1305_update(&state, src, nbytes);
+	memcpy(desc, &state, sizeof(state));
+}
+
+void poly1305_final(struct poly1305_desc_ctx *desc, u8 *digest)
+{
+	crypto_onetimeauth_poly1305_state state;
+
+	memcpy(&state, desc, sizeof(state));
+	crypto_onetimeauth_poly1305_final(&state, digest);
+	memset(desc, 0, sizeof(*desc));
 }
 
 /* ChaCha20-Poly1305: where the tag is wrong, dst stays as it was. */

@@ -25,18 +25,9 @@ UNIT_UNALIGNED(be, 16)
 UNIT_UNALIGNED(be, 32)
 UNIT_UNALIGNED(be, 64)
 
-#define get_unaligned(p)						\
-({									\
-	typeof(*(p)) unaligned_v;					\
-									\
-	memcpy(&unaligned_v, (p), sizeof(unaligned_v));			\
-	unaligned_v;							\
-})
-#define put_unaligned(val, p)						\
-	do {								\
-		typeof(*(p)) unaligned_v = (val);			\
-									\
-		memcpy((p), &unaligned_v, sizeof(unaligned_v));		\
-	} while (0)
+#define UNIT_PACKED(p)	struct { typeof(*(p)) x; } __attribute__((packed))
+#define get_unaligned(p)	(((const UNIT_PACKED(p) *)(p))->x)
+#define put_unaligned(val, p)	\
+	do { ((UNIT_PACKED(p) *)(p))->x = (val); } while (0)
 
 #endif /* UNIT_LINUX_UNALIGNED_H */
