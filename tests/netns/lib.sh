@@ -414,7 +414,9 @@ start() {
 	remote) how=(vm-remote "$(printf '%q ' ip netns exec "${NS[$h]}" "$@")") ;;
 	*) how=("$LIB_DIR/wire" netns "${NS[$h]}" "$@") ;;
 	esac
-	(exec "${how[@]}") > "$file" 2>&1 < /dev/null &
+	# here, for what an earlier command of that name said is not to be read
+	: > "$file"
+	(exec "${how[@]}") >> "$file" 2>&1 < /dev/null &
 	PID=$!
 	PIDS+=("$PID")
 }
