@@ -37,7 +37,7 @@ wire_like() {
 
 # The addresses that traffic is sent to: through the tunnel, or beside it
 set_up() { # WORKLOAD SIDE
-	local i k name=${1%/wire} wired='' peers
+	local i name=${1%/wire} wired='' peers
 
 	[ "$1" = "$name" ] || wired=1
 	case $name in
@@ -121,11 +121,8 @@ set_up() { # WORKLOAD SIDE
 		COUNT=$peers TO=10.9.1.0
 		: > "$TMP/batch-b"
 		: > "$TMP/batch-a"
-		keys a
 		[ "$name" = devices ] || {
 			wg_new a wg0
-			wg_key a wg0
-			wg_set a wg0 listen-port 51820
 			echo "link set wg0 up
 			addr add 10.9.0.254/32 dev wg0
 			route add 10.9.1.0/24 dev wg0" >> "$TMP/batch-a"
@@ -141,29 +138,14 @@ set_up() { # WORKLOAD SIDE
 		done
 		must "devices on b" on b ip -batch "$TMP/batch-b"
 		must "devices on a" on a ip -batch "$TMP/batch-a"
-		for ((i = 0; i < peers; i++)); do
-			k=$(wg genkey)
-			must "wg$i of b" on b sh -c 'wg setconf "$0" /dev/stdin << END
-[Interface]
-PrivateKey = $1
-ListenPort = $2
-[Peer]
-PublicKey = $3
-AllowedIPs = 10.9.0.254/32
-END' "wg$i" "$k" $((20000 + i)) "${PUB[a]}"
-			if [ "$name" = peers ]; then
-				echo "[Peer]
-PublicKey = $(wg pubkey <<< "$k")
-AllowedIPs = 10.9.1.$i/32
-Endpoint = 192.0.2.2:$((20000 + i))" >> "$TMP/peers"
-			else
-				wg_key a "wg$i" "${KEY[a]}"
-				wg_set a "wg$i" listen-port $((21000 + i)) peer "$(wg pubkey <<< "$k")" \
-					allowed-ips "10.9.1.$i/32" endpoint "192.0.2.2:$((20000 + i))"
-			fi
-		done
-		[ "$name" = devices ] || must "256 peers" on a wg addconf wg0 "$TMP/peers"
-		rm -f "$TMP/peers"
+		must "configurations" python3 "$dir/peers.py" "$name" "$peers" "$TMP/conf"
+		must "configuring b" on b sh -c \
+			'for i in $(seq 0 "$0"); do wg setconf "wg$i" "$1/b$i" || exit; done' \
+			$((peers - 1)) "$TMP/conf"
+		[ "$name" = peers ] && i=0 || i=$((peers - 1))
+		must "configuring a" on a sh -c \
+			'for i in $(seq 0 "$0"); do wg setconf "wg$i" "$1/a$i" || exit; done' \
+			"$i" "$TMP/conf"
 		on b sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
 		;;
 	*) fail "a workload that there is" "$name"; exit 1 ;;

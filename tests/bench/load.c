@@ -12,6 +12,8 @@
  *   load udp FROM TO ADDRESS PORT ADDRESSES SIZE WARMUP COUNT
  *              UDP one way, to ADDRESS, the one after it, ... in turn; no more
  *              than 64 are on their way
+ *   load run NAMESPACE COMMAND...
+ *              whatever that executes; one unit
  *   load rtnl-probe NAMESPACE
  *              asks for the loopback device again and again, a millisecond
  *              apart, until SIGTERM; says how long the longest answer took
@@ -481,6 +483,30 @@ static void rtnl_probe(int argc, char **argv)
 	printf("longest %llu\n", (unsigned long long)longest);
 }
 
+/* ------------------------------------------------------------ a command */
+
+static void run(int argc, char **argv)
+{
+	int status;
+	pid_t pid;
+
+	if (argc < 2)
+		usage();
+	sh->from = 1;
+	sh->to = 2;
+	enter(argv[0]);
+	arrived(1);
+	pid = fork();
+	if (!pid) {
+		execvp(argv[1], argv + 1);
+		die(argv[1]);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		exit(1);
+	arrived(1);
+	results();
+}
+
 int main(int argc, char **argv)
 {
 	sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE,
@@ -495,6 +521,8 @@ int main(int argc, char **argv)
 		rr(argc - 2, argv + 2);
 	else if (!strcmp(argv[1], "udp"))
 		udp(argc - 2, argv + 2);
+	else if (!strcmp(argv[1], "run"))
+		run(argc - 2, argv + 2);
 	else if (!strcmp(argv[1], "rtnl-probe"))
 		rtnl_probe(argc - 2, argv + 2);
 	else
