@@ -415,7 +415,13 @@ netdev_tx_t wg_xmit(struct sk_buff *skb, struct net_device *dev)
 	mtu = skb_valid_dst(skb) ? dst_mtu(skb_dst(skb)) : READ_ONCE(dev->mtu);
 	skb_get_hash(skb);
 	if (skb_is_gso(skb)) {
-		list = skb_gso_segment(skb, dev->features & ~NETIF_F_GSO_MASK);
+		/*
+		 * Linear, summed while they are copied: what is encrypted in
+		 * place must not be shared with the sender anyway.
+		 */
+		list = skb_gso_segment(skb, dev->features &
+				       ~(NETIF_F_GSO_MASK | NETIF_F_SG |
+					 NETIF_F_CSUM_MASK));
 		if (IS_ERR(list)) {
 			err = PTR_ERR(list);
 			goto err_unlock;
