@@ -3,7 +3,8 @@
  * The parallel engine. Design: "The data path", 3 and 4.
  *
  * A batch moves: append (takes its place) → crypt (here or on another CPU) →
- * done → deliver, by whoever holds the order's kicks, in order.
+ * done → deliver, by whoever holds the order's kicks, in order. Where nothing
+ * is in flight, it takes the kicks instead of a place, and all is done at once.
  */
 
 #include <linux/cpumask.h>
@@ -57,21 +58,14 @@ void wg_order_init(struct wg_order *order, bool tx)
 	atomic_set(&order->kicks, 0);
 }
 
-struct wg_batch *wg_batch_create(struct wg_peer *peer, struct sk_buff *skbs,
-				 bool tx)
+bool wg_batch_init(struct wg_batch *batch, struct wg_peer *peer,
+		   struct sk_buff *skbs, bool tx)
 {
-	struct wg_batch *batch = kmem_cache_alloc(batch_cache, GFP_ATOMIC);
 	struct sk_buff *skb;
 
-	if (unlikely(!batch))
-		return NULL;
 	/* found under RCU, the peer may be on its way out */
-	if (unlikely(!kref_get_unless_zero(&peer->ref))) {
-		kmem_cache_free(batch_cache, batch);
-		return NULL;
-	}
-	INIT_LIST_HEAD(&batch->order);
-	INIT_LIST_HEAD(&batch->work);
+	if (unlikely(!kref_get_unless_zero(&peer->ref)))
+		return false;
 	batch->peer = peer;
 	batch->session = NULL;
 	batch->skbs = skbs;
@@ -84,15 +78,32 @@ struct wg_batch *wg_batch_create(struct wg_peer *peer, struct sk_buff *skbs,
 		batch->count++;
 		batch->bytes += skb->len;
 	}
-	return batch;
+	return true;
 }
 
-void wg_batch_free(struct wg_batch *batch)
+void wg_batch_release(struct wg_batch *batch)
 {
 	kfree_skb_list(batch->skbs);
 	if (batch->session)
 		wg_session_put(batch->session);
 	wg_peer_put(batch->peer);
+}
+
+struct wg_batch *wg_batch_keep(const struct wg_batch *batch)
+{
+	struct wg_batch *kept = kmem_cache_alloc(batch_cache, GFP_ATOMIC);
+
+	if (unlikely(!kept))
+		return NULL;
+	*kept = *batch;
+	INIT_LIST_HEAD(&kept->order);
+	INIT_LIST_HEAD(&kept->work);
+	return kept;
+}
+
+void wg_batch_free(struct wg_batch *batch)
+{
+	wg_batch_release(batch);
 	kmem_cache_free(batch_cache, batch);
 }
 
@@ -104,15 +115,64 @@ bool wg_order_has_room(struct wg_order *order, const struct wg_batch *batch)
 		order->bytes + batch->bytes <= WG_ORDER_MAX_BYTES);
 }
 
-bool wg_order_append(struct wg_order *order, struct wg_batch *batch)
+/* Nothing is in flight, and nobody is at work in the order. */
+static bool is_idle(struct wg_order *order)
 {
-	bool idle;
-
 	lockdep_assert_held(&order->lock);
-	idle = list_empty(&order->batches) && !atomic_read(&order->kicks);
-	if (idle && order->home >= 0 &&
+	return list_empty(&order->batches) && !atomic_read(&order->kicks);
+}
+
+/* An idle order that has rested goes on where its next batch comes from. */
+static void settle(struct wg_order *order)
+{
+	lockdep_assert_held(&order->lock);
+	if (order->home >= 0 &&
 	    time_after_eq(jiffies, order->delivered + HOME_REST))
 		order->home = smp_processor_id();
+}
+
+/* Whether batches of this order are to be delivered by another CPU. */
+static bool elsewhere(const struct wg_order *order)
+{
+	lockdep_assert_held(&order->lock);
+	return order->home >= 0 && order->home != smp_processor_id() &&
+	       cpu_online(order->home);
+}
+
+/*
+ * A transmit inside a transmit (a tunnel in a tunnel) has used much of the
+ * stack already.
+ */
+static bool fits_here(const struct wg_batch *batch)
+{
+	return !(batch->tx && batch->depth) &&
+	       (batch->bytes <= WG_INLINE_BYTES || num_online_cpus() == 1);
+}
+
+bool wg_order_claim(struct wg_order *order, const struct wg_batch *batch)
+{
+	lockdep_assert_held(&order->lock);
+	if (!is_idle(order) || !fits_here(batch))
+		return false;
+	settle(order);
+	if (elsewhere(order))
+		return false;
+	/*
+	 * Nobody else raises them while the order is empty. Fully ordered: what
+	 * the last holder delivered is seen.
+	 */
+	if (atomic_cmpxchg(&order->kicks, 0, 1))
+		return false;
+	order->delivered = jiffies;
+	return true;
+}
+
+bool wg_order_append(struct wg_order *order, struct wg_batch *batch)
+{
+	bool idle = is_idle(order);
+
+	if (idle)
+		settle(order);
 	list_add_tail(&batch->order, &order->batches);
 	order->packets += batch->count;
 	order->bytes += batch->bytes;
@@ -137,8 +197,6 @@ static void process(struct wg_batch *batch)
 		wg_tx_encrypt(batch);
 	else
 		wg_rx_decrypt(batch);
-	/* pairs with the acquire in first_done() */
-	smp_store_release(&batch->done, true);
 }
 
 static void deliver(struct wg_batch *batch)
@@ -183,14 +241,6 @@ static void hand_over(struct wg_batch *batch)
 		cpu = cpumask_first(cpu_online_mask);
 	atomic_set(&next_cpu, cpu);
 	hand_to(cpu, batch);
-}
-
-/* Whether batches of this order are to be delivered by another CPU. */
-static bool elsewhere(const struct wg_order *order)
-{
-	lockdep_assert_held(&order->lock);
-	return order->home >= 0 && order->home != smp_processor_id() &&
-	       cpu_online(order->home);
 }
 
 /*
@@ -253,6 +303,7 @@ static void drain_held(struct wg_order *order)
 				return;
 			}
 			deliver(batch);
+			wg_batch_free(batch);
 		}
 		/* a kick that came meanwhile may be for what we did not see */
 	} while (atomic_sub_return(seen, &order->kicks));
@@ -276,18 +327,24 @@ static void process_and_drain(struct wg_order *order, struct wg_batch *batch)
 	struct wg_peer *peer = wg_peer_get(batch->peer);
 
 	process(batch);
+	/* pairs with the acquire in first_done() */
+	smp_store_release(&batch->done, true);
 	drain(order);
 	wg_peer_put(peer);
 }
 
+void wg_crypt_run(struct wg_order *order, struct wg_batch *batch)
+{
+	process(batch);
+	deliver(batch);
+	/* what others have appended meanwhile is ours to deliver as well */
+	drain_held(order);
+	wg_batch_release(batch);
+}
+
 void wg_crypt_submit(struct wg_order *order, struct wg_batch *batch, bool idle)
 {
-	/*
-	 * A transmit inside a transmit (a tunnel in a tunnel) has used much of
-	 * the stack already.
-	 */
-	if (idle && !(batch->tx && batch->depth) &&
-	    (batch->bytes <= WG_INLINE_BYTES || num_online_cpus() == 1))
+	if (idle && fits_here(batch))
 		process_and_drain(order, batch);
 	else
 		hand_over(batch);

@@ -50,8 +50,9 @@ static inline struct wg_skb_cb *wg_cb(struct sk_buff *skb)
 
 /**
  * struct wg_batch - the unit that moves through the engine
- * @order: in the peer's order, or its list of staged batches; under its lock
- * @work: in a CPU's list, under that list's lock
+ * @order: in the peer's order, or its list of staged batches; under its lock;
+ *	of kept ones only
+ * @work: in a CPU's list, under that list's lock; of kept ones only
  * @peer: whose, holds a reference; immutable
  * @session: whose keys, holds a reference; set before it enters an order
  * @skbs: the packets, linked by skb->next; owned by the batch
@@ -105,18 +106,33 @@ struct wg_order {
 void wg_order_init(struct wg_order *order, bool tx);
 
 /**
- * wg_batch_create() - a batch of packets
+ * wg_batch_init() - a batch of packets, on the caller's stack
+ * @batch: to be filled in
  * @peer: whose, valid under RCU; a reference is taken
  * @skbs: linked by skb->next; the batch owns them on success only
  * @tx: transmit
  *
- * Softirq context or BH off. Return: the batch or NULL.
+ * Softirq context or BH off. Return: false where the peer is on its way out.
  */
-struct wg_batch *wg_batch_create(struct wg_peer *peer, struct sk_buff *skbs,
-				 bool tx);
+bool __must_check wg_batch_init(struct wg_batch *batch, struct wg_peer *peer,
+				struct sk_buff *skbs, bool tx);
 
 /**
- * wg_batch_free() - free a batch with its packets and references
+ * wg_batch_release() - let go of a batch's packets and references
+ * @batch: from wg_batch_init(), not kept
+ */
+void wg_batch_release(struct wg_batch *batch);
+
+/**
+ * wg_batch_keep() - a batch that outlives its caller
+ * @batch: from wg_batch_init(); on success, what it owns moves
+ *
+ * Softirq context or BH off. Return: the kept batch, or NULL.
+ */
+struct wg_batch *wg_batch_keep(const struct wg_batch *batch);
+
+/**
+ * wg_batch_free() - free a kept batch with its packets and references
  * @batch: the batch; on no list
  */
 void wg_batch_free(struct wg_batch *batch);
@@ -133,9 +149,31 @@ void wg_batch_free(struct wg_batch *batch);
 bool wg_order_has_room(struct wg_order *order, const struct wg_batch *batch);
 
 /**
+ * wg_order_claim() - take an idle order for a batch that can be done at once
+ * @order: the order; the caller holds its lock
+ * @batch: the batch, as wg_batch_init() made it
+ *
+ * BH off. Where it says true, unlock and call wg_crypt_run(): until that is
+ * done nothing else of this order is delivered.
+ *
+ * Return: whether the order is taken.
+ */
+bool __must_check wg_order_claim(struct wg_order *order,
+				 const struct wg_batch *batch);
+
+/**
+ * wg_crypt_run() - have a batch done for which the order was claimed
+ * @order: the order
+ * @batch: on the caller's stack; is released
+ *
+ * BH off.
+ */
+void wg_crypt_run(struct wg_order *order, struct wg_batch *batch);
+
+/**
  * wg_order_append() - take a place in the order
  * @order: the order; the caller holds its lock
- * @batch: the batch; belongs to the engine from here on
+ * @batch: a kept batch; belongs to the engine from here on
  *
  * Return: whether the order was idle, so that nobody else is at work in it.
  * Pass that on to wg_crypt_submit() after unlocking.
@@ -166,8 +204,8 @@ void wg_crypt_module_exit(void);
 
 /* The two directions' halves, in tx.c and rx.c; BH off. */
 void wg_tx_encrypt(struct wg_batch *batch);
-void wg_tx_deliver(struct wg_batch *batch);	/* frees the batch */
+void wg_tx_deliver(struct wg_batch *batch);	/* takes the packets */
 void wg_rx_decrypt(struct wg_batch *batch);
-void wg_rx_deliver(struct wg_batch *batch);	/* frees the batch */
+void wg_rx_deliver(struct wg_batch *batch);	/* takes the packets */
 
 #endif /* WG_CRYPT_H */

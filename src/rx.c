@@ -29,7 +29,7 @@ static void receive_data(struct wg_device *wg, struct sk_buff *skb)
 	const struct wg_msg_data *msg = (const void *)skb->data;
 	struct wg_session *session = NULL;
 	struct wg_skb_cb *cb = wg_cb(skb);
-	struct wg_batch *batch;
+	struct wg_batch batch, *kept;
 	struct wg_index *index;
 	struct wg_peer *peer;
 	bool idle;
@@ -48,24 +48,33 @@ static void receive_data(struct wg_device *wg, struct sk_buff *skb)
 		goto err_put;
 
 	skb_mark_not_on_list(skb);
-	batch = wg_batch_create(peer, skb, false);
-	if (unlikely(!batch))
+	if (unlikely(!wg_batch_init(&batch, peer, skb, false)))
 		goto err_put;
-	batch->session = session;
+	batch.session = session;
 
 	spin_lock(&peer->rx.lock);
-	if (unlikely(!wg_order_has_room(&peer->rx, batch) ||
-		     !READ_ONCE(peer->running))) {
+	if (unlikely(!READ_ONCE(peer->running)))
+		goto err_unlock;
+	if (likely(wg_order_claim(&peer->rx, &batch))) {
 		spin_unlock(&peer->rx.lock);
-		DEV_STATS_INC(wg->dev, rx_dropped);
-		wg_batch_free(batch);
+		wg_crypt_run(&peer->rx, &batch);
 		return;
 	}
-	idle = wg_order_append(&peer->rx, batch);
+	if (unlikely(!wg_order_has_room(&peer->rx, &batch)))
+		goto err_unlock;
+	kept = wg_batch_keep(&batch);
+	if (unlikely(!kept))
+		goto err_unlock;
+	idle = wg_order_append(&peer->rx, kept);
 	spin_unlock(&peer->rx.lock);
-	wg_crypt_submit(&peer->rx, batch, idle);
+	wg_crypt_submit(&peer->rx, kept, idle);
 	return;
 
+err_unlock:
+	spin_unlock(&peer->rx.lock);
+	DEV_STATS_INC(wg->dev, rx_dropped);
+	wg_batch_release(&batch);
+	return;
 err_put:
 	wg_session_put(session);
 err_free:
@@ -295,7 +304,7 @@ static void receive_one(struct wg_peer *peer, struct wg_session *session,
 	to_stack(peer, skb);
 }
 
-/* Hands the packets of a batch on, in order, and frees the batch. */
+/* Hands the packets of a batch on, in order. */
 void wg_rx_deliver(struct wg_batch *batch)
 {
 	struct wg_peer *peer = batch->peer;
@@ -314,7 +323,6 @@ void wg_rx_deliver(struct wg_batch *batch)
 			receive_one(peer, batch->session, skb);
 	}
 	rcu_read_unlock_bh();
-	wg_batch_free(batch);
 }
 
 int wg_rx_poll(struct napi_struct *napi, int budget)

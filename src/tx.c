@@ -129,43 +129,65 @@ void wg_tx_purge_staged(struct wg_peer *peer)
 	spin_unlock_bh(&peer->tx.lock);
 }
 
-/* Takes the batch: into the order, or staged, or dropped. BH off. */
+/* Releases a batch that is not sent; of each packet @count says so. */
+static void refuse(struct wg_batch *batch, bool short_of_memory)
+{
+	if (short_of_memory)
+		DEV_STATS_INC(batch->peer->wg->dev, tx_errors);
+	else
+		count_dropped(batch->peer, batch->count);
+	wg_batch_release(batch);
+}
+
+/* Takes the batch: done at once, into the order, staged, or dropped. BH off. */
 static void send_batch(struct wg_peer *peer, struct wg_batch *batch)
 {
 	struct wg_session *session = NULL;
+	struct wg_batch *kept;
 	bool idle;
 
 	spin_lock(&peer->tx.lock);
 	if (unlikely(READ_ONCE(peer->dead) || !READ_ONCE(peer->running))) {
 		spin_unlock(&peer->tx.lock);
-		count_dropped(peer, batch->count);
-		wg_batch_free(batch);
+		refuse(batch, false);
 		return;
 	}
 	if (likely(list_empty(&peer->staged)))
 		session = sender(peer, batch->count);
+	if (likely(session)) {
+		batch->session = session;
+		if (unlikely(!wg_order_has_room(&peer->tx, batch))) {
+			spin_unlock(&peer->tx.lock);
+			refuse(batch, false);
+			return;
+		}
+		assign(batch, session);
+		if (wg_order_claim(&peer->tx, batch)) {
+			spin_unlock(&peer->tx.lock);
+			wg_crypt_run(&peer->tx, batch);
+			return;
+		}
+	}
+	kept = wg_batch_keep(batch);
+	if (unlikely(!kept)) {
+		spin_unlock(&peer->tx.lock);
+		refuse(batch, true);
+		return;
+	}
 	if (unlikely(!session)) {
-		stage(peer, batch);
+		stage(peer, kept);
 		spin_unlock(&peer->tx.lock);
 		wg_tx_flush_staged(peer);
 		return;
 	}
-	if (unlikely(!wg_order_has_room(&peer->tx, batch))) {
-		spin_unlock(&peer->tx.lock);
-		wg_session_put(session);
-		count_dropped(peer, batch->count);
-		wg_batch_free(batch);
-		return;
-	}
-	assign(batch, session);
-	idle = wg_order_append(&peer->tx, batch);
+	idle = wg_order_append(&peer->tx, kept);
 	spin_unlock(&peer->tx.lock);
-	wg_crypt_submit(&peer->tx, batch, idle);
+	wg_crypt_submit(&peer->tx, kept, idle);
 }
 
 void wg_tx_keepalive(struct wg_peer *peer)
 {
-	struct wg_batch *batch;
+	struct wg_batch batch;
 	struct sk_buff *skb;
 
 	if (READ_ONCE(peer->n_staged)) {
@@ -183,9 +205,8 @@ void wg_tx_keepalive(struct wg_peer *peer)
 	net_dbg_ratelimited("%s: keepalive to peer %u\n", peer->wg->dev->name,
 			    peer->id);
 	rcu_read_lock_bh();
-	batch = wg_batch_create(peer, skb, true);
-	if (batch)
-		send_batch(peer, batch);
+	if (wg_batch_init(&batch, peer, skb, true))
+		send_batch(peer, &batch);
 	else
 		kfree_skb(skb);
 	rcu_read_unlock_bh();
@@ -280,7 +301,7 @@ void wg_tx_encrypt(struct wg_batch *batch)
 	wg_aead_wipe(&aead);
 }
 
-/* Sends the messages of a batch, in order, and frees the batch. */
+/* Sends the messages of a batch, in order. */
 void wg_tx_deliver(struct wg_batch *batch)
 {
 	struct wg_session *session = batch->session;
@@ -295,15 +316,11 @@ void wg_tx_deliver(struct wg_batch *batch)
 	if (unlikely(READ_ONCE(peer->dead) || !READ_ONCE(peer->running))) {
 		kfree_skb_list(skb);
 		count_dropped(peer, batch->count);
-		wg_batch_free(batch);
 		return;
 	}
 
-	if (unlikely(!skb)) {
-		/* memory was short for all of it */
-		wg_batch_free(batch);
+	if (unlikely(!skb))	/* memory was short for all of it */
 		return;
-	}
 
 	for (next = skb; next; next = next->next)
 		data |= wg_cb(next)->data;
@@ -335,7 +352,6 @@ void wg_tx_deliver(struct wg_batch *batch)
 	if (unlikely(rekey) &&
 	    rcu_access_pointer(peer->current_session) == session)
 		wg_handshake_want(peer, false);
-	wg_batch_free(batch);
 }
 
 /* Readies a packet of the stack, segments of a GSO packet one by one. */
@@ -370,7 +386,7 @@ netdev_tx_t wg_xmit(struct sk_buff *skb, struct net_device *dev)
 	struct wg_aip_owner *owner;
 	struct wg_endpoint *endpoint;
 	struct sk_buff *list, *pos;
-	struct wg_batch *batch;
+	struct wg_batch batch;
 	struct wg_peer *peer;
 	u8 dsfield;
 	bool v6;
@@ -437,9 +453,8 @@ netdev_tx_t wg_xmit(struct sk_buff *skb, struct net_device *dev)
 	for (pos = list; pos; pos = pos->next)
 		prepare(pos, mtu, dsfield);
 
-	batch = wg_batch_create(peer, list, true);
-	if (likely(batch)) {
-		send_batch(peer, batch);
+	if (likely(wg_batch_init(&batch, peer, list, true))) {
+		send_batch(peer, &batch);
 	} else {
 		kfree_skb_list(list);
 		DEV_STATS_INC(dev, tx_errors);

@@ -138,6 +138,7 @@ set_up() { # WORKLOAD SIDE
 		done
 		must "devices on b" on b ip -batch "$TMP/batch-b"
 		must "devices on a" on a ip -batch "$TMP/batch-a"
+		rm -rf "$TMP/conf"
 		must "configurations" python3 "$dir/peers.py" "$name" "$peers" "$TMP/conf"
 		must "configuring b" on b sh -c \
 			'for i in $(seq 0 "$0"); do wg setconf "wg$i" "$1/b$i" || exit; done' \
