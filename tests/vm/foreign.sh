@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034,SC2154 # variables of lib.sh
+#
+# Guests of other architectures than this machine's: the machine that QEMU
+# makes, the image of the kernel, the programs (Debian's packages of that
+# architecture, unpacked), the helpers of tests/netns. Sourced by lib.sh.
+
+# foreign_row KERNEL: debian_row, and $f_triplet
+foreign_row() {
+	debian_row "$1" || die "tests/vm/kernels has no $1"
+	case $d_arch in
+	arm64) f_triplet=aarch64-linux-gnu ;;
+	armhf) f_triplet=arm-linux-gnueabihf ;;
+	armel) f_triplet=arm-linux-gnueabi ;;
+	*) die "there are no guests of the architecture $d_arch" ;;
+	esac
+}
+
+need_foreign_packages() { # KERNEL
+	foreign_row "$1"
+	need_packages qemu-system-arm cpio xz-utils kmod busybox-static binutils make \
+		"gcc-12-$f_triplet" "libc6-dev-$d_arch-cross"
+}
+
+# foreign_machine: for start_qemu; sets $qemu, $machine, $console, $c, $m, $n
+# and $serial, where they differ. The results come by a second serial port: one
+# on the PCI bus.
+foreign_machine() {
+	foreign_row "$kernel"
+	qemu=qemu-system-arm console=ttyAMA0
+	serial=(-serial chardev:con -device "pci-serial,chardev=tap" -device virtio-rng-pci)
+	case $d_arch in
+	arm64)
+		qemu="qemu-system-aarch64"
+		machine=(-M virt)
+		# pages of 16k came with later ones
+		: "${c:=$([[ $d_flavour == *16k ]] && echo cortex-a76 || echo cortex-a72)}"
+		;;
+	armhf)
+		# the kernel has no LPAE: it reaches no PCI above 4 GB
+		machine=(-M "virt,highmem=off")
+		: "${c:=cortex-a15}"
+		;;
+	esac
+}
+
+# guest_tap KERNEL: the device by which a guest gives its results
+guest_tap() {
+	case $(kernel_kind "$1") in
+	uml) echo tty1 ;;
+	qemu) echo ttyS1 ;;
+	*) echo ttyS0 ;;
+	esac
+}
+
+# guest_slow KERNEL: the factor on time limits that a guest needs
+guest_slow() {
+	case $(kernel_kind "$1") in
+	qemu | uml) echo 1 ;;
+	*) echo 3 ;;
+	esac
+}
+
+# foreign_image FILE: the image that QEMU boots. Newer ones of arm64 are EFI
+# programs that hold it compressed: "zimg", then where, how long and by what.
+foreign_image() {
+	local offset length how
+	if [ "$(head -c 8 "$1" | tail -c 4)" != zimg ]; then
+		cat "$1"
+		return
+	fi
+	read -r offset length < <(od -An -tu4 -j 8 -N 8 "$1")
+	how=$(tail -c +25 "$1" | head -c 8 | tr -d '\0')
+	command -v "$how" >/dev/null || die "needed to unpack the kernel: $how"
+	tail -c +$((offset + 1)) "$1" | head -c "$length" | "$how" -dc
+}
+
+# --- programs --------------------------------------------------------------------
+
+# Debian 12's; python3 is left out for its size
+foreign_packages=(
+	bash dash coreutils sed grep mawk findutils diffutils procps util-linux
+	bsdextrautils mount hostname busybox-static kmod libc-bin
+	iproute2 iputils-ping wireguard-tools nftables iptables conntrack
+	iperf3 tcpdump ethtool
+)
+
+# foreign_root: as it is when it was made once, else made now; prints its path
+foreign_root() {
+	local dir=$vm_cache/programs/$d_arch
+	done_is "$dir/.packages" "${foreign_packages[*]}" ||
+		with_lock "programs-$d_arch" unpacked_root "$dir" "bookworm-programs-$d_arch" \
+			bookworm "$d_arch" "programs for $d_arch" "${foreign_packages[@]}" || exit
+	echo "$dir"
+}
+
+foreign_key() {
+	foreign_row "$kernel"
+	cat "$(foreign_root)/.done" || exit
+}
+
+# foreign_file ROOT PATH: the file that this is in ROOT, where links may be
+# absolute; prints its path
+foreign_file() {
+	local f=$1/$2 to
+	while [ -L "$f" ]; do
+		to=$(readlink "$f")
+		case $to in
+		/*) f=$1$to ;;
+		*) f=${f%/*}/$to ;;
+		esac
+	done
+	[ -f "$f" ] && echo "$f"
+}
+
+# foreign_needs FILE...: the libraries that these want, by name
+foreign_needs() {
+	LC_ALL=C readelf -d "$@" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
+}
+
+# foreign_programs_into DIR: the same for host_programs_into
+foreign_programs_into() {
+	local tmp=$1 root p name f d lib todo next
+	foreign_row "$kernel"
+	root=$(foreign_root) || exit
+	cp "$root/usr/bin/busybox" "$tmp/bbin/busybox" || exit
+	# this machine's busybox knows the names; one too many is no harm
+	for p in $(busybox --list); do
+		[ -e "$tmp/bbin/$p" ] || ln -s busybox "$tmp/bbin/$p"
+	done
+	for p in "${base_programs[@]}"; do
+		name=$p
+		case $p in
+		# what packages' scripts would have linked
+		sh) name=dash ;;
+		ip6tables* | iptables | iptables-save | iptables-restore) name=xtables-nft-multi ;;
+		esac
+		for d in sbin bin; do
+			f=$(foreign_file "$root" "usr/$d/$name") || continue
+			cp "$f" "$tmp/usr/$d/$p"
+			progs+=("$f")
+			break
+		done
+	done
+	lib=usr/lib/$f_triplet
+	mkdir -p "$tmp/$lib"
+	cp -r "$root/$lib/xtables" "$tmp/$lib/"
+	# libraries, and what they need in turn
+	mapfile -t todo < <(foreign_needs "${progs[@]}" "$root/$lib"/xtables/*.so | sort -u)
+	while [ ${#todo[@]} -gt 0 ]; do
+		next=()
+		for p in "${todo[@]}"; do
+			[ ! -e "$tmp/$lib/$p" ] || continue
+			[ -e "$root/$lib/$p" ] || die "no package has the library $p"
+			cp -L "$root/$lib/$p" "$tmp/$lib/"
+			next+=("$root/$lib/$p")
+		done
+		todo=()
+		[ ${#next[@]} = 0 ] || mapfile -t todo < <(foreign_needs "${next[@]}" | sort -u)
+	done
+	cp -L "$root"/usr/lib/ld-linux* "$tmp/usr/lib/" || die "$root has no dynamic linker"
+	# what base_fresh looks at
+	progs=("$root/.done")
+}
+
+# foreign_helpers KERNEL: the C programs of tests/netns, built; prints where
+foreign_helpers() {
+	local out
+	foreign_row "$1"
+	out=$vm_top/build/helpers-$d_arch
+	mkdir -p "$out"
+	make -s -C "$vm_top/tests/netns" CC="$f_triplet-gcc-12" OUTPUT="$out" >&2 ||
+		die "the helpers for $d_arch cannot be built"
+	echo "$out"
+}
