@@ -340,7 +340,7 @@ prepare_debian() { # NAME
 		if [ "$d_arch" = amd64 ]; then
 			extract_vmlinux "$p" >"$dir/vmlinux"
 		else
-			foreign_image "$p" >"$dir/vmlinux"
+			cp "$p" "$dir/vmlinux"
 		fi || die "cannot unpack the kernel image of $image"
 		PATH=$PATH:/sbin:/usr/sbin depmod -b "$dir/root" "$ver" ||
 			die "depmod failed for $ver"

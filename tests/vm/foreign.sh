@@ -2,8 +2,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of lib.sh
 #
 # Guests of other architectures than this machine's: the machine that QEMU
-# makes, the image of the kernel, the programs (Debian's packages of that
-# architecture, unpacked), the helpers of tests/netns. Sourced by lib.sh.
+# makes, the programs (Debian's packages of that architecture, unpacked), the
+# helpers of tests/netns. Sourced by lib.sh.
 
 # foreign_row KERNEL: debian_row, and $f_triplet
 foreign_row() {
@@ -18,12 +18,12 @@ foreign_row() {
 
 need_foreign_packages() { # KERNEL
 	foreign_row "$1"
-	need_packages qemu-system-arm cpio xz-utils kmod busybox-static binutils make \
+	need_packages qemu-system-arm cpio xz-utils kmod busybox-static binutils make device-tree-compiler \
 		"gcc-12-$f_triplet" "libc6-dev-$d_arch-cross"
 }
 
-# foreign_machine: for start_qemu; sets $qemu, $machine, $console, $c, $m, $n
-# and $serial, where they differ. The results come by a second serial port: one
+# foreign_machine: for start_qemu; sets $qemu, $machine, $console, $options, $c,
+# $m, $n and $serial, where they differ. The results come by a second serial port: one
 # on the PCI bus.
 foreign_machine() {
 	foreign_row "$kernel"
@@ -41,14 +41,38 @@ foreign_machine() {
 		machine=(-M "virt,highmem=off")
 		: "${c:=cortex-a15}"
 		;;
+	armel)
+		# A Raspberry Pi Zero, the only one of this kind that QEMU and
+		# the kernel both know; it has no PCI. Its second port is
+		# off in the device tree.
+		machine=(-M raspi0 -dtb "$(foreign_dtb bcm2835-rpi-zero.dtb)")
+		: "${c:=arm1176}"
+		n=1 m=512M
+		serial=(-serial chardev:con -serial chardev:tap)
+		options=initcall_blacklist=bcm2835_pm_driver_init
+		;;
 	esac
+}
+
+# foreign_dtb NAME: the kernel's device tree, with the second serial port on, and
+# what the first random numbers come from
+foreign_dtb() {
+	local dir=$vm_cache/kernels/$kernel ver out=$vm_run_dir/dtb seed
+	ver=$(cat "$dir/release")
+	read -ra seed < <(od -An -N 32 -w32 -tx4 /dev/urandom)
+	{
+		cp "$dir/root/usr/lib/linux-image-$ver/$1" "$out" &&
+		fdtput -t s "$out" /soc/serial@7e215040 status okay &&
+		fdtput -t x "$out" /chosen rng-seed "${seed[@]}"
+	} || die "cannot use the device tree $1 of $ver"
+	echo "$out"
 }
 
 # guest_tap KERNEL: the device by which a guest gives its results
 guest_tap() {
 	case $(kernel_kind "$1") in
 	uml) echo tty1 ;;
-	qemu) echo ttyS1 ;;
+	qemu | qemu-armel) echo ttyS1 ;;
 	*) echo ttyS0 ;;
 	esac
 }
@@ -59,20 +83,6 @@ guest_slow() {
 	qemu | uml) echo 1 ;;
 	*) echo 3 ;;
 	esac
-}
-
-# foreign_image FILE: the image that QEMU boots. Newer ones of arm64 are EFI
-# programs that hold it compressed: "zimg", then where, how long and by what.
-foreign_image() {
-	local offset length how
-	if [ "$(head -c 8 "$1" | tail -c 4)" != zimg ]; then
-		cat "$1"
-		return
-	fi
-	read -r offset length < <(od -An -tu4 -j 8 -N 8 "$1")
-	how=$(tail -c +25 "$1" | head -c 8 | tr -d '\0')
-	command -v "$how" >/dev/null || die "needed to unpack the kernel: $how"
-	tail -c +$((offset + 1)) "$1" | head -c "$length" | "$how" -dc
 }
 
 # --- programs --------------------------------------------------------------------

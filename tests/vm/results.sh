@@ -160,7 +160,7 @@ attend() {
 # Uses $cpu, $smp, $mem, $virtual_time; $vm_disk is the disk of a system.
 start_qemu() {
 	local kernel=$1 initrd=$2 log=$3 tap=$4 accel c=$cpu first=rdinit=/adit/tests/vm/guest/init
-	local qemu=qemu-system-x86_64 console=ttyS0 machine=(-M q35) m=$mem n=$smp
+	local qemu=qemu-system-x86_64 console=ttyS0 options='' machine=(-M q35) m=$mem n=$smp
 	local serial=(-serial chardev:con -serial chardev:tap -device virtio-rng-pci)
 	shift 4
 	[ "$(kernel_kind "$kernel")" = qemu ] || foreign_machine
@@ -186,7 +186,7 @@ start_qemu() {
 	set -- $qemu -name adit "${machine[@]}" "${accel[@]}" -cpu "$c" -smp "$n" -m "$m" \
 		-nodefaults -display none -no-reboot -kernel "$vm_cache/kernels/$kernel/vmlinux" \
 		-initrd "$initrd" \
-		-append "console=$console panic=-1 nokaslr mitigations=off quiet printk.devkmsg=on net.ifnames=0 $first" \
+		-append "console=$console panic=-1 nokaslr mitigations=off quiet printk.devkmsg=on net.ifnames=0 $options $first" \
 		-chardev "file,id=con,path=$log" "${serial[@]}" "$@"
 	if [ "$tap" = stdio ]; then
 		attend "$@" 2>>"$log"
