@@ -269,10 +269,15 @@ debian_root() {
 	apt_root "$name" "$d_release" "$archs" ${d_suites//,/ }
 }
 
-# debian_packages: from the metapackages; sets $headers, $common, $kbuild, $ver
+# debian_packages [IMAGE]: what the metapackage names, or what belongs to this
+# image; sets $headers, $common, $kbuild, $ver
 debian_packages() {
-	headers=$(apt_dep "linux-headers-$d_flavour:$d_arch" "linux-headers-[0-9].*-$d_flavour") ||
-		die "the archive's linux-headers-$d_flavour of $d_release names no headers"
+	if [ $# = 1 ]; then
+		headers=linux-headers-${1#linux-image-}
+	else
+		headers=$(apt_dep "linux-headers-$d_flavour:$d_arch" "linux-headers-[0-9].*-$d_flavour") ||
+			die "the archive's linux-headers-$d_flavour of $d_release names no headers"
+	fi
 	common=$(apt_dep "$headers:$d_arch" 'linux-headers-.*-common.*') ||
 		die "$headers names no common headers"
 	kbuild=$(apt_dep "$headers:$d_arch" 'linux-kbuild-.*') ||
@@ -316,15 +321,29 @@ prepare_debian() { # NAME
 	debian_root
 	image=$(apt_dep "linux-image-$d_flavour:$d_arch" "linux-image-[0-9].*-$d_flavour") ||
 		die "the archive's linux-image-$d_flavour of $d_release names no kernel"
-	debian_packages
 	key="$image $(apt_field "$image:$d_arch" Version) at $dir, layout 1"
 	if ! done_is "$dir/.done" "$key"; then
-		# newer ones come in two parts
-		images=("$image:$d_arch")
-		for p in binary modules; do
-			p=$(apt_dep "$image:$d_arch" "linux-$p-[0-9].*") && images+=("$p:$d_arch")
+		# An archive may have lost the file that its lists name, and
+		# have an older one of that version.
+		[[ $image =~ ^linux-image-[0-9]+\.[0-9]+ ]]
+		for image in "$image" $(apt-cache -c "$apt_conf" pkgnames "${BASH_REMATCH[0]}." |
+			grep -xE "[^-]*-image-[^-]*(-[0-9]+)?-$d_flavour" | grep -vxF "$image" |
+			sort -Vr | head -n 4); do
+			# newer ones come in two parts
+			images=("$image:$d_arch")
+			for p in binary modules; do
+				p=$(apt_dep "$image:$d_arch" "linux-$p-[0-9].*") && images+=("$p:$d_arch")
+			done
+			debian_packages "$image"
+			if (fetch_debs "${images[@]}" "$headers:$d_arch" "$common" "$kbuild:amd64"); then
+				key="$image $(apt_field "$image:$d_arch" Version) at $dir, layout 1"
+				break
+			fi
+			say "could not get $image; trying an older one"
+			image=''
 		done
-		fetch_debs "${images[@]}" "$headers:$d_arch" "$common" "$kbuild:amd64"
+		[ -n "$image" ] || die "no kernel for $name could be downloaded"
+		! done_is "$dir/.done" "$key" || return 0
 		say "unpacking $ver"
 		rm -rf "$dir"
 		mkdir -p "$dir/root"
@@ -342,7 +361,8 @@ prepare_debian() { # NAME
 		else
 			cp "$p" "$dir/vmlinux"
 		fi || die "cannot unpack the kernel image of $image"
-		PATH=$PATH:/sbin:/usr/sbin depmod -b "$dir/root" "$ver" ||
+		PATH=$PATH:/sbin:/usr/sbin depmod -b "$dir/root" "$ver" \
+			2> >(grep -v 'could not open modules' >&2) ||
 			die "depmod failed for $ver"
 		done_set "$dir/.done" "$key"
 	fi

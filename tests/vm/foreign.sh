@@ -22,40 +22,57 @@ need_foreign_packages() { # KERNEL
 		"gcc-12-$f_triplet" "libc6-dev-$d_arch-cross"
 }
 
+# foreign_board KERNEL: the machine that QEMU makes; run --board may want another
+foreign_board() {
+	foreign_row "$1"
+	case ${vm_board:-}:$d_arch in
+	:armel) echo raspi0 ;;		# a Raspberry Pi Zero
+	:arm64 | :armhf) echo virt ;;
+	raspi3b:arm64) echo raspi3b ;;	# a Raspberry Pi 3
+	*) die "$1 has no board \"$vm_board\"" ;;
+	esac
+}
+
 # foreign_machine: for start_qemu; sets $qemu, $machine, $console, $options, $c,
-# $m, $n and $serial, where they differ. The results come by a second serial port: one
-# on the PCI bus.
+# $m, $n and $serial, where they differ. The results come by a second serial
+# port: on the PCI bus, or the other one of a Raspberry Pi.
 foreign_machine() {
+	local board
+	board=$(foreign_board "$kernel") || exit
 	foreign_row "$kernel"
 	qemu=qemu-system-arm console=ttyAMA0
+	[ "$d_arch" != arm64 ] || qemu="qemu-system-aarch64"
 	serial=(-serial chardev:con -device "pci-serial,chardev=tap" -device virtio-rng-pci)
-	case $d_arch in
-	arm64)
-		qemu="qemu-system-aarch64"
+	case $d_arch:$board in
+	arm64:virt)
 		machine=(-M virt)
 		# pages of 16k came with later ones
 		: "${c:=$([[ $d_flavour == *16k ]] && echo cortex-a76 || echo cortex-a72)}"
 		;;
-	armhf)
+	armhf:virt)
 		# the kernel has no LPAE: it reaches no PCI above 4 GB
 		machine=(-M "virt,highmem=off")
 		: "${c:=cortex-a15}"
 		;;
-	armel)
-		# A Raspberry Pi Zero, the only one of this kind that QEMU and
-		# the kernel both know; it has no PCI. Its second port is
-		# off in the device tree.
-		machine=(-M raspi0 -dtb "$(foreign_dtb bcm2835-rpi-zero.dtb)")
-		: "${c:=arm1176}"
+	*:raspi0)
+		machine=(-M raspi0 -dtb "$(foreign_dtb bcm2835-rpi-zero.dtb)") || exit
 		n=1 m=512M
-		serial=(-serial chardev:con -serial chardev:tap)
-		options=initcall_blacklist=bcm2835_pm_driver_init
+		: "${c:=arm1176}"
+		;;
+	*:raspi3b)
+		machine=(-M raspi3b -dtb "$(foreign_dtb broadcom/bcm2837-rpi-3-b.dtb)") || exit
+		n=4 m=1G
+		: "${c:=cortex-a53}"
 		;;
 	esac
+	if [ "$board" != virt ]; then
+		serial=(-serial chardev:con -serial chardev:tap)
+		options=initcall_blacklist=bcm2835_pm_driver_init
+	fi
 }
 
-# foreign_dtb NAME: the kernel's device tree, with the second serial port on, and
-# what the first random numbers come from
+# foreign_dtb NAME: the kernel's device tree of a Raspberry Pi, with the second
+# serial port on, and what the first random numbers come from
 foreign_dtb() {
 	local dir=$vm_cache/kernels/$kernel ver out=$vm_run_dir/dtb seed
 	ver=$(cat "$dir/release")
@@ -72,8 +89,8 @@ foreign_dtb() {
 guest_tap() {
 	case $(kernel_kind "$1") in
 	uml) echo tty1 ;;
-	qemu | qemu-armel) echo ttyS1 ;;
-	*) echo ttyS0 ;;
+	qemu) echo ttyS1 ;;
+	*) [ "$(foreign_board "$1")" = virt ] && echo ttyS0 || echo ttyS1 ;;
 	esac
 }
 

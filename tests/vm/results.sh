@@ -157,7 +157,7 @@ attend() {
 }
 
 # start_qemu KERNEL INITRD LOG TAP QEMU-ARGUMENT...: TAP is a FIFO or "stdio".
-# Uses $cpu, $smp, $mem, $virtual_time; $vm_disk is the disk of a system.
+# Uses $cpu, $smp, $mem, $virtual_time, $append; $vm_disk is the disk of a system.
 start_qemu() {
 	local kernel=$1 initrd=$2 log=$3 tap=$4 accel c=$cpu first=rdinit=/adit/tests/vm/guest/init
 	local qemu=qemu-system-x86_64 console=ttyS0 options='' machine=(-M q35) m=$mem n=$smp
@@ -186,7 +186,7 @@ start_qemu() {
 	set -- $qemu -name adit "${machine[@]}" "${accel[@]}" -cpu "$c" -smp "$n" -m "$m" \
 		-nodefaults -display none -no-reboot -kernel "$vm_cache/kernels/$kernel/vmlinux" \
 		-initrd "$initrd" \
-		-append "console=$console panic=-1 nokaslr mitigations=off quiet printk.devkmsg=on net.ifnames=0 $options $first" \
+		-append "console=$console panic=-1 nokaslr mitigations=off quiet printk.devkmsg=on net.ifnames=0 $options ${append-} $first" \
 		-chardev "file,id=con,path=$log" "${serial[@]}" "$@"
 	if [ "$tap" = stdio ]; then
 		attend "$@" 2>>"$log"
