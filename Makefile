@@ -21,11 +21,12 @@ clean:
 	@rm -f wireguard.ko wireguard.mod wireguard.mod.c *.o .*.cmd \
 		Module.symvers modules.order src/*.o src/.*.cmd compat/facts.h
 
-.PHONY: help prepare demo check check-all mutants coverage install uninstall
+.PHONY: help prepare demo check check-all check-matrix mutants coverage install uninstall
 help:
 	@echo "make demo       two sites behind NAT joined through a hub, shown in a guest"
 	@echo "make check      unit tests, and every scenario on Debian's kernel in a guest"
 	@echo "make check-all  the same and more: netlink, timers, debug kernels, Linux 7.3, clients, interop"
+	@echo "make check-matrix  each kernel from Debian 5.10 to Linux 7.3, also arm64, armhf and armel"
 	@echo "make mutants    known bugs put back one by one, which the tests must find"
 	@echo "make coverage   which lines of src/ the tests run"
 	@echo "make prepare    download and build the test kernels, so that they are there"
@@ -49,6 +50,9 @@ check:
 check-all:
 	@tests/check --beside 'uapi timers faults uapi-7.3 parity parity-6.1 package' \
 		unit build debian-6.1 peer demo uml-7.3 extended debug-6.1 kcsan-6.1 clients in-kernel go
+
+check-matrix:
+	@tests/check kernels
 
 # M="name..." for some of them
 mutants:

@@ -361,8 +361,9 @@ prepare_debian() { # NAME
 		else
 			cp "$p" "$dir/vmlinux"
 		fi || die "cannot unpack the kernel image of $image"
-		PATH=$PATH:/sbin:/usr/sbin depmod -b "$dir/root" "$ver" \
-			2> >(grep -v 'could not open modules' >&2) ||
+		# newer ones come without these, which depmod warns of
+		touch -a "$dir/root/lib/modules/$ver/"modules.{order,builtin,builtin.modinfo}
+		PATH=$PATH:/sbin:/usr/sbin depmod -b "$dir/root" "$ver" ||
 			die "depmod failed for $ver"
 		done_set "$dir/.done" "$key"
 	fi

@@ -367,12 +367,8 @@ base_modules_into() {
 		f=${f#"$kdir"/root/lib/modules/"$ver"/}
 		install -D -m 644 "$kdir/root/lib/modules/$ver/$f" "$tmp/usr/lib/modules/$ver/$f"
 	done
-	# not every kernel comes with these; depmod can do without
-	for f in "$kdir/root/lib/modules/$ver/"modules.{order,builtin*}; do
-		[ ! -e "$f" ] || cp "$f" "$tmp/usr/lib/modules/$ver/"
-	done
-	PATH=$PATH:/sbin:/usr/sbin depmod -b "$tmp" "$ver" 2> >(grep -v 'could not open modules' >&2) ||
-		die "depmod failed"
+	cp "$kdir/root/lib/modules/$ver/"modules.{order,builtin*} "$tmp/usr/lib/modules/$ver/"
+	PATH=$PATH:/sbin:/usr/sbin depmod -b "$tmp" "$ver" || die "depmod failed"
 }
 
 # host_programs_into DIR: this machine's programs, with their libraries; all that
