@@ -21,11 +21,12 @@ clean:
 	@rm -f wireguard.ko wireguard.mod wireguard.mod.c *.o .*.cmd \
 		Module.symvers modules.order src/*.o src/.*.cmd compat/facts.h
 
-.PHONY: help prepare demo check check-all bench bench-quick mutants coverage install uninstall
+.PHONY: help prepare demo check check-all check-matrix bench bench-quick mutants coverage install uninstall
 help:
 	@echo "make demo       two sites behind NAT joined through a hub, shown in a guest"
 	@echo "make check      unit tests, and every scenario on Debian's kernel in a guest"
 	@echo "make check-all  the same and more: netlink, timers, debug kernels, Linux 7.3, clients, interop"
+	@echo "make check-matrix  each kernel from Debian 5.10 to Linux 7.3, also arm64, armhf and armel"
 	@echo "make bench      what a packet and a peer cost, by counting, beside the kernel's own driver"
 	@echo "make bench-quick  a part of it, in five minutes"
 	@echo "make mutants    known bugs put back one by one, which the tests must find"
@@ -57,6 +58,9 @@ bench:
 
 bench-quick:
 	@tests/bench/run --quick
+
+check-matrix:
+	@tests/check kernels
 
 # M="name..." for some of them
 mutants:

@@ -582,11 +582,23 @@ _write() { # HOST FILE TEXT
 	on "$1" bash -c '[ ! -w "$0" ] || echo "$1" > "$0"' "$2" "$3"
 }
 
-# addr HOST IF ADDRESS/LENGTH...
+# has_ipv6: not if it was left out of the kernel or by ipv6.disable=1
+has_ipv6() {
+	[ -e /proc/net/if_inet6 ]
+}
+
+# addr HOST IF ADDRESS/LENGTH...: those of IPv6 only where that is
 addr() {
-	local h=$1 i=$2
+	local h=$1 i=$2 a
 
 	shift 2
+	if ! has_ipv6; then
+		for a; do
+			shift
+			[[ $a == *:* ]] || set -- "$@" "$a"
+		done
+		[ $# -gt 0 ] || return 0
+	fi
 	STEP="giving $h the addresses $* on $i"
 	OUT=$(printf "addr add %s dev $i\n" "$@" | on "$h" ip -batch - 2>&1) &&
 		return 0

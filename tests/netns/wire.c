@@ -398,7 +398,7 @@ static int udp_sink(char **a)
 		memcpy(&size, in + 4, 4);
 		seq = ntohl(seq);
 		size = ntohl(size);
-		if (size != n || seq >= count) {
+		if (size != (size_t)n || seq >= (unsigned long)count) {
 			corrupt++;
 			continue;
 		}

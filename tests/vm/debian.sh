@@ -269,10 +269,15 @@ debian_root() {
 	apt_root "$name" "$d_release" "$archs" ${d_suites//,/ }
 }
 
-# debian_packages: from the metapackages; sets $headers, $common, $kbuild, $ver
+# debian_packages [IMAGE]: what the metapackage names, or what belongs to this
+# image; sets $headers, $common, $kbuild, $ver
 debian_packages() {
-	headers=$(apt_dep "linux-headers-$d_flavour:$d_arch" "linux-headers-[0-9].*-$d_flavour") ||
-		die "the archive's linux-headers-$d_flavour of $d_release names no headers"
+	if [ $# = 1 ]; then
+		headers=linux-headers-${1#linux-image-}
+	else
+		headers=$(apt_dep "linux-headers-$d_flavour:$d_arch" "linux-headers-[0-9].*-$d_flavour") ||
+			die "the archive's linux-headers-$d_flavour of $d_release names no headers"
+	fi
 	common=$(apt_dep "$headers:$d_arch" 'linux-headers-.*-common.*') ||
 		die "$headers names no common headers"
 	kbuild=$(apt_dep "$headers:$d_arch" 'linux-kbuild-.*') ||
@@ -316,15 +321,29 @@ prepare_debian() { # NAME
 	debian_root
 	image=$(apt_dep "linux-image-$d_flavour:$d_arch" "linux-image-[0-9].*-$d_flavour") ||
 		die "the archive's linux-image-$d_flavour of $d_release names no kernel"
-	debian_packages
 	key="$image $(apt_field "$image:$d_arch" Version) at $dir, layout 1"
 	if ! done_is "$dir/.done" "$key"; then
-		# newer ones come in two parts
-		images=("$image:$d_arch")
-		for p in binary modules; do
-			p=$(apt_dep "$image:$d_arch" "linux-$p-[0-9].*") && images+=("$p:$d_arch")
+		# An archive may have lost the file that its lists name, and
+		# have an older one of that version.
+		[[ $image =~ ^linux-image-[0-9]+\.[0-9]+ ]]
+		for image in "$image" $(apt-cache -c "$apt_conf" pkgnames "${BASH_REMATCH[0]}." |
+			grep -xE "[^-]*-image-[^-]*(-[0-9]+)?-$d_flavour" | grep -vxF "$image" |
+			sort -Vr | head -n 4); do
+			# newer ones come in two parts
+			images=("$image:$d_arch")
+			for p in binary modules; do
+				p=$(apt_dep "$image:$d_arch" "linux-$p-[0-9].*") && images+=("$p:$d_arch")
+			done
+			debian_packages "$image"
+			if (fetch_debs "${images[@]}" "$headers:$d_arch" "$common" "$kbuild:amd64"); then
+				key="$image $(apt_field "$image:$d_arch" Version) at $dir, layout 1"
+				break
+			fi
+			say "could not get $image; trying an older one"
+			image=''
 		done
-		fetch_debs "${images[@]}" "$headers:$d_arch" "$common" "$kbuild:amd64"
+		[ -n "$image" ] || die "no kernel for $name could be downloaded"
+		! done_is "$dir/.done" "$key" || return 0
 		say "unpacking $ver"
 		rm -rf "$dir"
 		mkdir -p "$dir/root"
@@ -337,13 +356,13 @@ prepare_debian() { # NAME
 		unpack_headers "$dir"
 		p=$dir/root/boot/vmlinuz-$ver
 		[ -e "$p" ] || p=$dir/root/lib/modules/$ver/vmlinuz
-		case $d_arch in
-		amd64)
-			extract_vmlinux "$p" >"$dir/vmlinux" ||
-				die "cannot unpack the kernel image of $image"
-			;;
-		*) cp "$p" "$dir/vmlinux" || die "$image has no kernel image" ;;
-		esac
+		if [ "$d_arch" = amd64 ]; then
+			extract_vmlinux "$p" >"$dir/vmlinux"
+		else
+			cp "$p" "$dir/vmlinux"
+		fi || die "cannot unpack the kernel image of $image"
+		# newer ones come without these, which depmod warns of
+		touch -a "$dir/root/lib/modules/$ver/"modules.{order,builtin,builtin.modinfo}
 		PATH=$PATH:/sbin:/usr/sbin depmod -b "$dir/root" "$ver" ||
 			die "depmod failed for $ver"
 		done_set "$dir/.done" "$key"
@@ -363,22 +382,23 @@ have_headers() {
 
 # --- compilers of other releases ------------------------------------------------
 
-# prepare_tools RELEASE: a root with that release's make, compilers and libc,
-# and what kbuild's programs need. Unpacked, not installed: it is used by
-# chroot. Prints its path.
-prepare_tools() {
-	local release=$1 dir=$vm_cache/tools/$1 key install f p
-	apt_root "$release-tools" "$release" amd64 "$release" security
+# unpacked_root DIR APT RELEASE ARCH TEXT PACKAGE...: DIR holds those packages of
+# that release and architecture and all that they depend on, unpacked, not
+# installed. APT names the private apt configuration, TEXT says what it is.
+unpacked_root() {
+	local dir=$1 release=$3 text=$5 key install f p
+	apt_root "$2" "$3" "$4" "$3" security
+	shift 5
 	# into a root where nothing is installed: with all they depend on
 	install=(apt-get -c "$apt_conf" -y -qq --no-install-recommends -o "Dir::Cache::archives=$dir/debs" install)
-	key=$("${install[@]}" --print-uris "${tools_packages[@]}") ||
-		die "the archive of $release has not all of: ${tools_packages[*]}"
+	key=$("${install[@]}" --print-uris "$@") ||
+		die "the archive of $release has not all of: $*"
 	key="$(sed "s/^'[^']*' //" <<<"$key" | sort | sha256sum | cut -c1-16) at $dir, layout 1"
 	if ! done_is "$dir/.done" "$key"; then
-		say "downloading the compilers of Debian $release (about 100 MB)"
+		say "downloading $text"
 		rm -rf "$dir"
 		mkdir -p "$dir"/{debs/partial,proc,dev,tmp,usr/{bin,sbin,lib,lib64}}
-		"${install[@]}" --download-only "${tools_packages[@]}" >&2 ||
+		"${install[@]}" --download-only "$@" >&2 ||
 			die "the download broke off; run this again"
 		say "unpacking them"
 		for p in bin sbin lib lib64; do
@@ -393,8 +413,15 @@ prepare_tools() {
 		[ -e "$dir/usr/bin/awk" ] || ln -s mawk "$dir/usr/bin/awk"
 		done_set "$dir/.done" "$key"
 	fi
-	done_set "$dir/.packages" "${tools_packages[*]}"
-	echo "$dir"
+	done_set "$dir/.packages" "$*"
+}
+
+# prepare_tools RELEASE: a root with that release's make, compilers and libc,
+# and what kbuild's programs need. It is used by chroot. Prints its path.
+prepare_tools() {
+	unpacked_root "$vm_cache/tools/$1" "$1-tools" "$1" amd64 \
+		"the compilers of Debian $1 (about 100 MB)" "${tools_packages[@]}"
+	echo "$vm_cache/tools/$1"
 }
 
 # have_tools RELEASE: as they are when they were made once, else made now

@@ -101,6 +101,13 @@ guest_packages=(
 )
 need_guest_packages() { need_packages "${guest_packages[@]}"; }
 need_qemu_packages() { need_packages qemu-system-x86 cpio xz-utils "${guest_packages[@]}"; }
+need_vm_packages() { # KERNEL
+	case $(kernel_kind "$1") in
+	qemu) need_qemu_packages ;;
+	uml) need_guest_packages ;;
+	*) need_foreign_packages "$1" ;;
+	esac
+}
 need_build_packages() {
 	need_packages make gcc-12\|gcc libc6-dev libelf-dev libssl-dev \
 		flex bison bc xz-utils bzip2 kmod perl-base
@@ -108,6 +115,8 @@ need_build_packages() {
 
 # shellcheck source=debian.sh
 . "$vm_dir/debian.sh"
+# shellcheck source=foreign.sh
+. "$vm_dir/foreign.sh"
 
 # --- uml-7.3 ----------------------------------------------------------------
 
@@ -311,6 +320,10 @@ base_key() {
 	local p f
 	echo "layout 7 ${base_programs[*]} ${base_modules[*]} ${base_module_dirs[*]}"
 	cat "$vm_cache/kernels/$1/.done"
+	if [ "$(kernel_kind "$1")" != qemu ]; then
+		foreign_key
+		return
+	fi
 	for p in "${base_programs[@]}"; do
 		case $base_leave_out in *" $p "*) continue ;; esac
 		f=$(find_program "$p") && echo "$f"
@@ -358,19 +371,10 @@ base_modules_into() {
 	PATH=$PATH:/sbin:/usr/sbin depmod -b "$tmp" "$ver" || die "depmod failed"
 }
 
-base_make() { # KERNEL IMAGE
-	local kernel=$1 img=$2 tmp p f d lib progs=()
-	[ -f "$img" ] && base_fresh "$img" && return
-	need_qemu_packages
-	say "making the base file system for $kernel"
-	tmp=$vm_cache/base/.tmp-$kernel
-	rm -rf "$tmp"
-	mkdir -p "$tmp"/{usr/{bin,sbin,lib,lib64},bbin,etc,dev,proc,sys,run,tmp,root,var/lib,adit}
-	ln -s usr/bin "$tmp/bin"
-	ln -s usr/sbin "$tmp/sbin"
-	ln -s usr/lib "$tmp/lib"
-	ln -s usr/lib64 "$tmp/lib64"
-	ln -s ../run "$tmp/var/run"
+# host_programs_into DIR: this machine's programs, with their libraries; all that
+# went in is in progs[]
+host_programs_into() {
+	local tmp=$1 p f d lib
 	cp "$(find_program busybox)" "$tmp/bbin/busybox"
 	for p in $("$tmp/bbin/busybox" --list); do
 		[ -e "$tmp/bbin/$p" ] || ln -s busybox "$tmp/bbin/$p"
@@ -405,6 +409,25 @@ base_make() { # KERNEL IMAGE
 		cp -L "$lib" "$f"
 	done < <(ldd "${progs[@]}" 2>/dev/null |
 		sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^[ \t]*\(\/[^ :]*ld-linux[^ ]*\) .*/\1/p' | sort -u)
+}
+
+base_make() { # KERNEL IMAGE
+	local kernel=$1 img=$2 tmp progs=()
+	[ -f "$img" ] && base_fresh "$img" && return
+	say "making the base file system for $kernel"
+	tmp=$vm_cache/base/.tmp-$kernel
+	rm -rf "$tmp"
+	mkdir -p "$tmp"/{usr/{bin,sbin,lib,lib64},bbin,etc,dev,proc,sys,run,tmp,root,var/lib,adit}
+	ln -s usr/bin "$tmp/bin"
+	ln -s usr/sbin "$tmp/sbin"
+	ln -s usr/lib "$tmp/lib"
+	ln -s usr/lib64 "$tmp/lib64"
+	ln -s ../run "$tmp/var/run"
+	if [ "$(kernel_kind "$kernel")" = qemu ]; then
+		host_programs_into "$tmp"
+	else
+		foreign_programs_into "$tmp"
+	fi
 	base_modules_into "$tmp" "$kernel"
 	# /etc
 	cp /etc/protocols /etc/services "$tmp/etc/" 2>/dev/null

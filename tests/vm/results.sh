@@ -5,7 +5,7 @@
 # judging what comes back. To be sourced after lib.sh.
 
 # Anything of this in a guest's kernel log is a failure, whatever a script says.
-vm_splat='BUG: |BUG kmalloc|kernel BUG at|WARNING: |Oops|[Gg]eneral protection|Call Trace|UBSAN: |blocked for more than|detected stall|self-detected stall|detected expedited stalls|soft lockup|hard LOCKUP|hung task|refcount_t|unregister_netdevice: waiting|INFO: possible|INFO: inconsistent|INFO: trying to register non-static|suspicious RCU|DEBUG_LOCKS_WARN_ON|Kernel panic|Unable to handle kernel|scheduling while atomic|sleeping function called|new suspected memory leaks|list_(add|del) corruption|nested lock was not taken|bad unlock balance|unreferenced object 0x|segfault at .* in wireguard'
+vm_splat='BUG: |BUG kmalloc|kernel BUG at|WARNING: |Oops|[Gg]eneral protection|Call Trace|UBSAN: |blocked for more than|detected stall|self-detected stall|detected expedited stalls|soft lockup|hard LOCKUP|hung task|refcount_t|unregister_netdevice: waiting|INFO: possible|INFO: inconsistent|INFO: trying to register non-static|suspicious RCU|DEBUG_LOCKS_WARN_ON|Kernel panic|Unable to handle kernel|Internal error: |scheduling while atomic|sleeping function called|new suspected memory leaks|list_(add|del) corruption|nested lock was not taken|bad unlock balance|unreferenced object 0x|segfault at .* in wireguard'
 
 vm_run_dir=''
 vm_pids=()
@@ -103,6 +103,7 @@ write_job() {
 	echo "$vm_token" >"$job/token"
 	printf '%s\n' "$vm_top" >"$job/top"
 	echo "${TERM:-dumb}" >"$job/term"
+	guest_tap "$kernel" >"$job/tap"
 	: >"$job/scripts"
 	: >"$job/with"
 	: >"$job/size"
@@ -129,6 +130,7 @@ make_initrd() {
 		mkdir -p "$t/adit/$(dirname "$x")"
 		cp -r "$vm_top/$x" "$t/adit/$x" || die "cannot copy $x"
 	done
+	[ -z "${vm_helpers-}" ] || cp "$vm_helpers"/* "$t/adit/tests/netns/"
 	cp -r "$1" "$t/adit/job"
 	[ ! -d "$1/extra" ] || cp -r "$1/extra" "$t/adit/extra"
 	{
@@ -155,36 +157,37 @@ attend() {
 }
 
 # start_qemu KERNEL INITRD LOG TAP QEMU-ARGUMENT...: TAP is a FIFO or "stdio".
-# Uses $cpu, $smp, $mem, $virtual_time; $vm_disk is the disk of a system.
+# Uses $cpu, $smp, $mem, $virtual_time, $append; $vm_disk is the disk of a system.
 start_qemu() {
 	local kernel=$1 initrd=$2 log=$3 tap=$4 accel c=$cpu first=rdinit=/adit/tests/vm/guest/init
+	local qemu=qemu-system-x86_64 console=ttyS0 options='' machine=(-M q35) m=$mem n=$smp
+	local serial=(-serial chardev:con -serial chardev:tap -device virtio-rng-pci)
 	shift 4
+	[ "$(kernel_kind "$kernel")" = qemu ] || foreign_machine
 	if [ -n "${vm_disk-}" ]; then
 		first="rdinit=/init systemd.show_status=0 systemd.getty_auto=0"
 		set -- "$@" -device virtio-blk-pci,drive=root \
 			-drive "if=none,id=root,format=raw,snapshot=on,file=$vm_disk"
 	fi
 	if [ "$virtual_time" = 1 ]; then
-		accel=(-accel "tcg,thread=single" -smp "$smp" -icount 'shift=0,sleep=off')
-		: "${c:=qemu64}"
-	elif have_kvm "$kernel" "$vm_base"; then
-		accel=(-accel kvm -smp "$smp")
+		accel=(-accel "tcg,thread=single" -icount 'shift=0,sleep=off')
+	elif [ "$qemu" = qemu-system-x86_64 ] && have_kvm "$kernel" "$vm_base"; then
+		accel=(-accel kvm)
 		: "${c:=max}"
 	else
-		accel=(-accel "tcg,thread=multi" -smp "$smp")
-		: "${c:=qemu64}"
+		accel=(-accel "tcg,thread=multi")
 	fi
+	: "${c:=qemu64}"
 	if [ "$tap" = stdio ]; then
 		set -- "$@" -chardev stdio,id=tap,signal=off
 	else
 		set -- "$@" -chardev "file,id=tap,path=$tap"
 	fi
-	set -- qemu-system-x86_64 -name adit -M q35 "${accel[@]}" -cpu "$c" -m "$mem" \
+	set -- $qemu -name adit "${machine[@]}" "${accel[@]}" -cpu "$c" -smp "$n" -m "$m" \
 		-nodefaults -display none -no-reboot -kernel "$vm_cache/kernels/$kernel/vmlinux" \
 		-initrd "$initrd" \
-		-append "console=ttyS0 panic=-1 nokaslr mitigations=off quiet printk.devkmsg=on net.ifnames=0 $first" \
-		-chardev "file,id=con,path=$log" -serial chardev:con -serial chardev:tap \
-		-device virtio-rng-pci "$@"
+		-append "console=$console panic=-1 nokaslr mitigations=off quiet printk.devkmsg=on net.ifnames=0 $options ${append-} $first" \
+		-chardev "file,id=con,path=$log" "${serial[@]}" "$@"
 	if [ "$tap" = stdio ]; then
 		attend "$@" 2>>"$log"
 	else
