@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 ! has_ipv6 || skip_all "this kernel has IPv6"
-begin 3 "a kernel without IPv6"
+begin 4 "a kernel without IPv6"
 
 pair
 tunnel
@@ -29,6 +29,13 @@ failed() {
 expect_soon 3 "tx_errors" failed
 transfer a wg0 "${PUB[b]}"
 expect_eq "bytes sent" "$tx" "$TX"
+
+point "an IPv6 packet that no peer is to have is dropped"
+# 2001:db8::1 to 2001:db8::2, without payload; only a raw socket can send it
+packet=6000000000003b4020010db800000000000000000000000120010db8000000000000000000000002
+errors=$(devstat a wg0 tx_errors)
+expect_eq "errno" ENOKEY "$(on a "$LIB_DIR/wire" packet wg0 0x86dd $packet)"
+expect_eq "tx_errors" $((errors + 1)) "$(devstat a wg0 tx_errors)"
 
 point "the peer is heard and answered over IPv4 again"
 expect_ping "b pings a" b -c 1 10.9.0.1
