@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The only façade over the kernel's lib/crypto.
+ * The only façade over the kernel's lib/crypto; for transport messages with
+ * aead.h.
  *
  * Protocol, "Primitives". Everything here works in any context that lib/crypto
  * allows, softirq included, and sleeps nowhere.

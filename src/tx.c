@@ -24,14 +24,14 @@
 #include "socket.h"
 #include "tx.h"
 
-/* Gives a batch that has left @staged its keys and counters. */
-static void assign(struct wg_batch *batch, struct wg_session *session)
+/* Gives a batch that has its session, and is not staged, its counters. */
+static void assign(struct wg_batch *batch)
 {
-	struct sk_buff *skb;
+	struct wg_session *session = batch->session;
 	u64 counter = session->tx_counter;
+	struct sk_buff *skb;
 
 	lockdep_assert_held(&batch->peer->tx.lock);
-	batch->session = session;
 	for (skb = batch->skbs; skb; skb = skb->next)
 		wg_cb(skb)->counter = counter++;
 	WRITE_ONCE(session->tx_counter, counter);
@@ -113,7 +113,8 @@ void wg_tx_flush_staged(struct wg_peer *peer)
 		}
 		list_del_init(&batch->order);
 		WRITE_ONCE(peer->n_staged, peer->n_staged - batch->count);
-		assign(batch, session);
+		batch->session = session;
+		assign(batch);
 		idle = wg_order_append(&peer->tx, batch);
 		spin_unlock(&peer->tx.lock);
 		wg_crypt_submit(&peer->tx, batch, idle);
@@ -129,7 +130,10 @@ void wg_tx_purge_staged(struct wg_peer *peer)
 	spin_unlock_bh(&peer->tx.lock);
 }
 
-/* Releases a batch that is not sent; of each packet @count says so. */
+/*
+ * Takes a batch that is not sent, and frees its packets: an error of the device
+ * where memory is short, else each packet is a dropped one.
+ */
 static void refuse(struct wg_batch *batch, bool short_of_memory)
 {
 	if (short_of_memory)
@@ -155,13 +159,14 @@ static void send_batch(struct wg_peer *peer, struct wg_batch *batch)
 	if (likely(list_empty(&peer->staged)))
 		session = sender(peer, batch->count);
 	if (likely(session)) {
+		/* the reference is the batch's from here on */
 		batch->session = session;
 		if (unlikely(!wg_order_has_room(&peer->tx, batch))) {
 			spin_unlock(&peer->tx.lock);
 			refuse(batch, false);
 			return;
 		}
-		assign(batch, session);
+		assign(batch);
 		if (wg_order_claim(&peer->tx, batch)) {
 			spin_unlock(&peer->tx.lock);
 			wg_crypt_run(&peer->tx, batch);

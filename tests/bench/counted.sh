@@ -186,7 +186,7 @@ begin $((${#sides[@]} * BENCH_ROUNDS)) "counted: ${work[*]}" ethtool gzip base64
 for ((round = 1; round <= BENCH_ROUNDS; round++)); do
 	for side in "${sides[@]}"; do
 		point "round $round, $side"
-		load_driver "$side"
+		swap_driver "$side"
 		for w in "${work[@]}"; do
 			set_up "$w" "$side"
 			for ((run = 0; run < BENCH_RUNS; run++)); do

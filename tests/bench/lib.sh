@@ -1,13 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# For benchmarks in guests, after tests/netns/lib.sh: one driver after the other.
-
-# The driver of the kernel, which this guest keeps aside
-theirs=
-for f in /adit/in-kernel/wireguard.ko*; do
-	[ ! -f "$f" ] || theirs=$f
-done
+# For benchmarks in guests, after tests/netns/lib.sh: where the functions are.
 
 symbols() { # LABEL PATTERN
 	echo "# symbols $1"
@@ -16,22 +10,8 @@ symbols() { # LABEL PATTERN
 		gzip -9 | base64 -w 3000 | sed 's/^/# + /'
 }
 
-load_driver() { # SIDE
-	local m
-
-	! [ -d /sys/module/wireguard ] || must_soon 10 "unloading the driver" rmmod wireguard
-	case $1 in
-	none) return ;;
-	in-kernel)
-		[ -n "$theirs" ] || { fail "the kernel's own module" "nothing below /adit/in-kernel"; exit 1; }
-		for m in $(modinfo -F depends "$theirs" | tr , ' '); do
-			must "loading $m" modprobe "$m"
-		done
-		must "loading the kernel's own driver" insmod "$theirs"
-		;;
-	adit) must "loading Adit" modprobe wireguard ;;
-	esac
-	expect_eq "the driver that is loaded" "$1" \
-		"$(_driver_of "$(cat /sys/module/wireguard/version 2> /dev/null)")"
-	[ -z "${BENCH_SYMBOLS:-}" ] || symbols "$1" "	\\["
+# swap_driver SIDE: as load_driver, and says where its functions are
+swap_driver() {
+	load_driver "$1"
+	[ "$1" = none ] || [ -z "${BENCH_SYMBOLS:-}" ] || symbols "$1" "	\\["
 }

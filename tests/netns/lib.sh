@@ -190,6 +190,31 @@ _driver_of() { # VERSION SRCVERSION
 	esac
 }
 
+# load_driver SIDE: has "adit", the driver "in-kernel" or "none" loaded in place of
+# what is. In a guest of tests/vm, which keeps the kernel's own aside.
+load_driver() {
+	local f m theirs=
+
+	! [ -d /sys/module/wireguard ] || must_soon 10 "unloading the driver" rmmod wireguard
+	case $1 in
+	none) return ;;
+	in-kernel)
+		for f in /adit/in-kernel/wireguard.ko*; do
+			[ ! -f "$f" ] || theirs=$f
+		done
+		STEP="finding the kernel's own driver"
+		[ -n "$theirs" ] || { fail "a module below /adit/in-kernel" "nothing"; exit 1; }
+		for m in $(modinfo -F depends "$theirs" | tr , ' '); do
+			must "loading $m" modprobe "$m"
+		done
+		must "loading the kernel's own driver" insmod "$theirs"
+		;;
+	adit) must "loading Adit" modprobe wireguard ;;
+	esac
+	expect_eq "the driver that is loaded" "$1" \
+		"$(_driver_of "$(cat /sys/module/wireguard/version 2> /dev/null)")"
+}
+
 # begin PLAN TITLE [TOOL...]: announces PLAN points, finds the driver, skips
 # the scenario if a TOOL is missing.
 begin() {

@@ -22,10 +22,6 @@ export PYTHONDONTWRITEBYTECODE=1
 begin $((3 + PARITY_SEEDS)) "the kernel's own driver and Adit answer alike" python3
 say "PARITY_SEED=$PARITY_SEED PARITY_SEEDS=$PARITY_SEEDS PARITY_COUNT=$PARITY_COUNT"
 [ "$DRIVER" = adit ] || { fail "Adit is loaded" "$DRIVER"; exit 1; }
-theirs=
-for f in /adit/in-kernel/wireguard.ko*; do
-	[ ! -f "$f" ] || theirs=$f
-done
 
 # run_all SIDE: everything, on the driver that is loaded
 run_all() {
@@ -41,22 +37,14 @@ run_all() {
 }
 
 point "both drivers can be loaded in turn"
-[ -n "$theirs" ] || { fail "the kernel's own module below /adit/in-kernel" "nothing"; exit 1; }
-must "unloading Adit" rmmod wireguard
-for m in $(modinfo -F depends "$theirs" | tr , ' '); do
-	must "loading $m" modprobe "$m"
-done
-must "loading the kernel's own driver" insmod "$theirs"
-expect_eq "version of the kernel's own" in-kernel "$(_driver_of "$(cat /sys/module/wireguard/version 2> /dev/null)")"
+load_driver in-kernel
 must "what the kernel's own lacks" python3 "$dir/stream.py" lacks
 export PARITY_LACKS=${OUT//$'\n'/ }
 say "the kernel's own lacks: ${PARITY_LACKS:-nothing}"
 t=$(now)
 run_all in-kernel
 say "the kernel's own: $(($(now) - t)) ms"
-must_soon 10 "unloading it" rmmod wireguard
-must "loading Adit" modprobe wireguard
-expect_eq "version of Adit" adit "$(_driver_of "$(cat /sys/module/wireguard/version 2> /dev/null)")"
+load_driver adit
 t=$(now)
 run_all adit
 say "Adit: $(($(now) - t)) ms"
