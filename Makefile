@@ -50,7 +50,7 @@ check:
 	@tests/check unit debian-6.1
 
 check-all:
-	@tests/check --beside 'uapi aead timers faults uapi-7.3 parity parity-6.1 package' \
+	@tests/check --beside 'uapi aead timers faults uapi-7.3 parity parity-6.1 package switch' \
 		unit build debian-6.1 peer demo uml-7.3 extended debug-6.1 kcsan-6.1 clients in-kernel go
 
 bench:

@@ -57,7 +57,7 @@ is_interactive() {
 # need_packages PACKAGE...: install what is missing, after saying so.
 # "a|b" means any of the two; the first is the one to install.
 need_packages() {
-	local p alt missing=() sudo=() answer
+	local p alt missing=() sudo=() answer get
 	for p; do
 		for alt in ${p//|/ }; do
 			case $(dpkg-query -W -f '${Status}' "$alt" 2>/dev/null) in
@@ -83,11 +83,12 @@ need_packages() {
 	elif [ ${#sudo[@]} -gt 0 ]; then
 		sudo=(sudo -n)
 	fi
-	"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y --no-install-recommends "${missing[@]}" >&2 ||
-		{ "${sudo[@]}" apt-get update >&2 &&
-		  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y --no-install-recommends "${missing[@]}" >&2; } ||
+	# another run of this may be installing just now
+	get=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive
+		apt-get -o DPkg::Lock::Timeout=900)
+	"${get[@]}" install -y --no-install-recommends "${missing[@]}" >&2 ||
+		{ "${get[@]}" update >&2 &&
+		  "${get[@]}" install -y --no-install-recommends "${missing[@]}" >&2; } ||
 		die "could not install; as root: apt-get update && apt-get install --no-install-recommends ${missing[*]}"
 }
 
