@@ -5,9 +5,9 @@
 # makes, the programs (Debian's packages of that architecture, unpacked), the
 # helpers of tests/netns. Sourced by lib.sh.
 
-# foreign_row KERNEL: debian_row, and $f_triplet
+# foreign_row KERNEL: kernel_row, and $f_triplet
 foreign_row() {
-	debian_row "$1" || die "tests/vm/kernels has no $1"
+	kernel_row "$1" || die "tests/vm/kernels has no $1"
 	case $d_arch in
 	arm64) f_triplet=aarch64-linux-gnu ;;
 	armhf) f_triplet=arm-linux-gnueabihf ;;
@@ -47,7 +47,7 @@ foreign_machine() {
 	arm64:virt)
 		machine=(-M virt)
 		# pages of 16k came with later ones
-		: "${c:=$([[ $d_flavour == *16k ]] && echo cortex-a76 || echo cortex-a72)}"
+		: "${c:=$([[ $d_flavour =~ 16k$|^pi- ]] && echo cortex-a76 || echo cortex-a72)}"
 		;;
 	armhf:virt)
 		# the kernel has no LPAE: it reaches no PCI above 4 GB

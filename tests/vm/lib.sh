@@ -154,7 +154,7 @@ build_kernel() {
 		shift
 	done
 	shift
-	set -- make "$@" CC="$(uml_cc)"
+	set -- make "$@"
 	out=$src
 	[ ! -d "$dir/build" ] || out=$dir/build
 	{
@@ -187,33 +187,82 @@ prepare_uml() { # NAME RELEASE VERSION
 	source_tree "$dir" "$3"
 	rm -f "$dir/.done"
 	say "building the User Mode Linux kernel (13 minutes on one core; the log: $dir/build.log)"
-	build_kernel "$name" "$dir" defconfig "$name.config" -- -C "$src" ARCH=um
+	build_kernel "$name" "$dir" defconfig "$name.config" -- -C "$src" ARCH=um CC="$(uml_cc)"
 	ln -f "$src/linux" "$dir/linux" 2>/dev/null || cp "$src/linux" "$dir/linux"
 	ln -sfn "linux-source-$3" "$dir/kdir"
 	done_set "$dir/.done" "$key"
 }
 
-# --- debug-6.1, kcsan-6.1: Debian's source with checks, for QEMU --------------
+# --- kernels of tests/vm/own-kernels: Debian's source, for QEMU ----------------
 
-prepare_own() { # NAME RELEASE VERSION
-	local name=$1 release=$2 dir=$vm_cache/kernels/$1 src src_version key frags
-	local only=() layout=1
+# own_row NAME: its row; sets $d_release, $d_suites, $d_arch, as debian_row does,
+# $d_flavour, which is the name, and $o_version, $o_compiler, $o_config
+own_row() {
+	local name
+	while read -r name d_release d_suites o_version d_arch o_compiler o_config; do
+		d_flavour=$name
+		[ "$name" != "$1" ] || return 0
+	done < <(grep -v '^#' "$vm_dir/own-kernels")
+	return 1
+}
+
+own_names() { awk '!/^#/ { print $1 }' "$vm_dir/own-kernels"; }
+
+# kernel_row NAME: of either list
+kernel_row() { debian_row "$1" || own_row "$1"; }
+
+# own_make: sets make_args[], what make wants to know for the row at hand
+own_make() {
+	case $d_arch in
+	amd64) make_args=(ARCH=x86_64) ;;
+	arm64) make_args=(ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-) ;;
+	esac
+	case $o_compiler:$d_arch in
+	gcc:amd64) make_args+=(CC="$(uml_cc)") ;;
+	gcc:arm64) make_args+=(CC=aarch64-linux-gnu-gcc-12) ;;
+	clang-*) make_args+=(LLVM="-${o_compiler#clang-}") ;;
+	esac
+}
+
+need_own_packages() {
+	need_build_packages
+	case $o_compiler:$d_arch in
+	gcc:arm64) need_packages gcc-12-aarch64-linux-gnu ;;
+	clang-*) need_packages "$o_compiler" "lld-${o_compiler#clang-}" "llvm-${o_compiler#clang-}" ;;
+	esac
+}
+
+prepare_own() { # NAME
+	local name=$1 dir=$vm_cache/kernels/$1 src src_version key frags make_args
+	local layout=1 apt version image
 	[ "$(uname -m)" = x86_64 ] || die "$name can be built on x86_64 only"
+	own_row "$name"
+	version=$o_version
+	need_own_packages
+	own_make
 	# Of all that is instrumented, KCSAN watches one access in some hundreds:
 	# let it be the module's.
-	[ "$name" != kcsan-6.1 ] || { only=(KCSAN_SANITIZE=n); layout=2; }
-	need_build_packages
-	apt_root "$release" "$release" amd64 "$release" security
-	frags=(uml-7.3.config x86-6.1.config "$name.config")
-	key="linux-source-$3 $(apt_field "linux-source-$3" Version), config $(cd "$vm_dir" && cat "${frags[@]}" | sha256sum | cut -c1-16), $($(uml_cc) -dumpfullversion), layout $layout"
+	[ "$name" != kcsan-6.1 ] || { make_args+=(KCSAN_SANITIZE=n); layout=2; }
+	if [ "$d_suites" = security ]; then
+		apt_root "$d_release" "$d_release" amd64 "$d_release" security
+	else
+		apt_root "$d_release-source" "$d_release" amd64 "$d_suites"
+	fi
+	IFS=, read -ra frags <<<"$o_config"
+	frags=("${frags[@]/%/.config}")
+	key="linux-source-$version $(apt_field "linux-source-$version" Version), config $(cd "$vm_dir" && cat "${frags[@]}" | sha256sum | cut -c1-16), $($(uml_cc) -dumpfullversion), layout $layout"
 	done_is "$dir/.done" "$key" && return
-	mkdir -p "$dir/build" "$vm_cache/kernels/source-$3"
-	with_lock "source-$3" source_tree "$vm_cache/kernels/source-$3" "$3" || exit
-	src=$vm_cache/kernels/source-$3/linux-source-$3
+	mkdir -p "$dir/build" "$vm_cache/kernels/source-$version"
+	with_lock "source-$version" source_tree "$vm_cache/kernels/source-$version" "$version" || exit
+	src=$vm_cache/kernels/source-$version/linux-source-$version
 	rm -f "$dir/.done"
 	say "building the kernel $name (15 minutes on one core; the log: $dir/build.log)"
-	build_kernel "$name" "$dir" tinyconfig "${frags[@]}" -- -C "$src" O="$dir/build" ARCH=x86_64 "${only[@]}"
-	cp "$dir/build/arch/x86/boot/bzImage" "$dir/vmlinux" || die "there is no bzImage"
+	build_kernel "$name" "$dir" tinyconfig "${frags[@]}" -- -C "$src" O="$dir/build" "${make_args[@]}"
+	case $d_arch in
+	amd64) image=x86/boot/bzImage ;;
+	arm64) image=arm64/boot/Image ;;
+	esac
+	cp "$dir/build/arch/$image" "$dir/vmlinux" || die "there is no arch/$image"
 	ln -sfn build "$dir/kdir"
 	done_set "$dir/.done" "$key"
 }
@@ -222,10 +271,9 @@ prepare_own() { # NAME RELEASE VERSION
 
 kernel_kind() {
 	case $1 in
-	debug-6.1 | kcsan-6.1) echo qemu ;;
 	uml-7.3) echo uml ;;
 	*)
-		debian_row "$1" || return
+		kernel_row "$1" || return
 		[ "$d_arch" = amd64 ] && echo qemu || echo "qemu-$d_arch"
 		;;
 	esac
@@ -233,14 +281,13 @@ kernel_kind() {
 
 check_kernel() {
 	kernel_kind "$1" >/dev/null ||
-		die "unknown kernel \"$1\"; known: ${vm_kernels[*]}, and those of tests/vm/kernels"
+		die "unknown kernel \"$1\"; known: ${vm_kernels[*]}, and those of tests/vm/kernels and own-kernels"
 }
 
 prepare_locked() {
 	case $1 in
 	uml-7.3) prepare_uml "$1" trixie 7.3 ;;
-	debug-6.1 | kcsan-6.1) prepare_own "$1" bookworm 6.1 ;;
-	*) prepare_debian "$1" ;;
+	*) if own_row "$1"; then prepare_own "$1"; else prepare_debian "$1"; fi ;;
 	esac
 }
 
