@@ -21,11 +21,12 @@ clean:
 	@rm -f wireguard.ko wireguard.mod wireguard.mod.c *.o .*.cmd \
 		Module.symvers modules.order src/*.o src/.*.cmd compat/facts.h
 
-.PHONY: help prepare demo check check-all check-matrix bench bench-quick mutants coverage install uninstall
+.PHONY: help prepare demo check check-all check-install check-matrix bench bench-quick mutants coverage install uninstall
 help:
 	@echo "make demo       two sites behind NAT joined through a hub, shown in a guest"
 	@echo "make check      unit tests, and every scenario on Debian's kernel in a guest"
 	@echo "make check-all  the same and more: netlink, timers, debug kernels, Linux 7.3, clients, interop"
+	@echo "make check-install  the Debian packages and make install on Debian 11, 12 and 13, a reboot, adit-switch"
 	@echo "make check-matrix  each kernel from Debian 5.10 to Linux 7.3, also arm64, armhf and armel"
 	@echo "make bench      what a packet and a peer cost, by counting, beside the kernel's own driver"
 	@echo "make bench-quick  a part of it, in two minutes"
@@ -50,7 +51,7 @@ check:
 	@tests/check unit debian-6.1
 
 check-all:
-	@tests/check --beside 'uapi aead timers faults uapi-7.3 parity parity-6.1 package switch' \
+	@tests/check --beside 'uapi aead timers faults uapi-7.3 parity parity-6.1' \
 		unit build debian-6.1 peer demo uml-7.3 extended debug-6.1 kcsan-6.1 clients in-kernel go
 
 bench:
@@ -58,6 +59,10 @@ bench:
 
 bench-quick:
 	@tests/bench/run --quick
+
+check-install:
+	@tests/check package package-bullseye package-trixie \
+		installed installed-bullseye installed-trixie switch
 
 check-matrix:
 	@tests/check kernels

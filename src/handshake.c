@@ -102,10 +102,22 @@ static void finish_message(struct wg_peer *peer, void *msg, size_t len)
 	wg_macs_add(&peer->jar, &peer->macs, msg, len, wg_now());
 }
 
-static void sent(struct wg_peer *peer, bool initiation)
+static void sent(struct wg_peer *peer, bool initiation, unsigned long jitter)
 {
 	wg_peer_arm(peer, wg_timers_handshake_sent(&peer->timers, jiffies,
-						   initiation, wg_jitter()));
+						   initiation, jitter));
+}
+
+/*
+ * Two that begin at once end each other's handshake, and the jitter alone keeps
+ * them from it the next time: not where a message takes as long as the jitter
+ * may last. So one of the two, by their keys, is later by more than that.
+ */
+static unsigned long give_way(const struct wg_peer *peer,
+			      const struct wg_identity *identity)
+{
+	return memcmp(identity->key.pub, peer->pub, WG_KEY_LEN) < 0 ?
+		WG_GIVE_WAY : 0;
 }
 
 /* An initiation that is wanted cannot be sent now: the timer tries again. */
@@ -192,7 +204,7 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 
 	net_dbg_ratelimited("%s: initiation to peer %u\n", wg->dev->name,
 			    peer->id);
-	sent(peer, true);
+	sent(peer, true, wg_jitter());
 	wg_socket_send_handshake(peer, &msg, sizeof(msg));
 	goto out;
 limit:
@@ -277,7 +289,7 @@ static void respond(struct wg_peer *peer, struct wg_noise *noise,
 	}
 	if (ok) {
 		wg_peer_arm(peer, zero_at);
-		sent(peer, false);
+		sent(peer, false, wg_jitter() + give_way(peer, identity));
 		net_dbg_ratelimited("%s: response to peer %u\n", wg->dev->name,
 				    peer->id);
 		wg_socket_send_handshake(peer, &msg, sizeof(msg));

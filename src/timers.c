@@ -6,16 +6,25 @@
 unsigned long wg_timers_handshake_sent(struct wg_timers *t, unsigned long now,
 				       bool initiation, unsigned long jitter)
 {
-	unsigned long armed, due;
+	unsigned long due = wg_deadline(now, WG_REKEY_TIMEOUT * HZ + jitter);
+	unsigned long armed, old;
 
 	WRITE_ONCE(t->jitter, jitter);
 	wg_timers_limit(t, now);
 	armed = wg_timers_sent(t, now, false, 0);
-	if (!initiation)
-		return armed;
-	due = wg_deadline(now, WG_REKEY_TIMEOUT * HZ + jitter);
-	WRITE_ONCE(t->retry, due);
-	return wg_earlier(armed, due);
+	if (initiation) {
+		WRITE_ONCE(t->retry, due);
+		return wg_earlier(armed, due);
+	}
+	/*
+	 * A response while an initiation of ours is out: the two have crossed,
+	 * and ours has ended. Unless the peer's completes, go on as if ours had
+	 * been sent now. One that is taken or answered meanwhile is left alone.
+	 */
+	old = READ_ONCE(t->retry);
+	if (old && time_before(old, due))
+		cmpxchg(&t->retry, old, due);
+	return armed;
 }
 
 void wg_timers_limit(struct wg_timers *t, unsigned long now)
@@ -111,12 +120,7 @@ unsigned int wg_timers_decide(struct wg_timers *t, unsigned long now,
 		unsigned int attempts = READ_ONCE(t->attempts) + 1;
 
 		if (!wg_timers_may_handshake(t, now)) {
-			/*
-			 * A response of ours went out since: two handshakes
-			 * crossed. Unless one of them completes, go on when
-			 * rule 1 allows it; the jitter keeps the two sides
-			 * from crossing again for ever.
-			 */
+			/* a response of ours went out just now: likewise */
 			unsigned long due =
 				wg_deadline(READ_ONCE(t->last_handshake),
 					    WG_REKEY_TIMEOUT * HZ +

@@ -21,6 +21,7 @@
 #define WG_MAX_INITIATIONS	20	/* in all, the first included */
 #define WG_ZERO_AFTER_TIME	(3 * WG_REJECT_AFTER_TIME)
 #define WG_MAX_JITTER		(HZ / 3)	/* jiffies */
+#define WG_GIVE_WAY		(2 * HZ)	/* jiffies; ours, when two cross */
 
 /* What the decision function asks for, a set of bits. */
 enum wg_timer_action {
@@ -41,7 +42,8 @@ enum wg_timer_action {
  * @zero: no new session (rule 8)
  * @persistent: persistent keepalive (rule 9)
  * @last_handshake: when an initiation or response was last sent
- * @jitter: of the last handshake message, jiffies
+ * @jitter: of the last handshake message, jiffies; of a response with
+ *	%WG_GIVE_WAY where this side waits longer
  * @attempts: initiations sent since the last trigger, less one
  * @interval: persistent keepalive, s, 0 for off
  * @handshake_sent: @last_handshake counts
@@ -188,7 +190,11 @@ static inline bool wg_timers_may_handshake(const struct wg_timers *t,
  * @t: the peer's deadlines
  * @now: jiffies
  * @initiation: it is an initiation, so an answer is awaited (rule 2)
- * @jitter: 0 to %WG_MAX_JITTER - 1 jiffies, random
+ * @jitter: 0 to %WG_MAX_JITTER - 1 jiffies, random; more for a response of the
+ *	side that gives way
+ *
+ * A response puts off an initiation that waits for an answer: it ends what that
+ * began.
  *
  * Any context.
  *

@@ -119,6 +119,28 @@ TEST(put_off_till_the_limit_ends)
 	}
 }
 
+/* Ours ended with it; where the peer's does not complete we begin anew. */
+TEST(response_puts_off_an_initiation)
+{
+	unsigned long t0;
+
+	FOR_EACH_START(t0) {
+		reset();
+		wg_timers_handshake_sent(&t, t0, true, 3);
+		wg_timers_handshake_sent(&t, t0 + 20, false, SEC(2) + 5);
+		due_at(t0 + 20, SEC(7) + 5, WG_DO_RETRY);
+		/* none is out, none begins by itself */
+		reset();
+		wg_timers_handshake_sent(&t, t0, false, 3);
+		EXPECT_EQ(t.retry, 0UL);
+		/* never sooner than it was */
+		reset();
+		wg_timers_handshake_sent(&t, t0, true, SEC(3));
+		wg_timers_handshake_sent(&t, t0 + 20, false, 0);
+		EXPECT_EQ(t.retry, wg_deadline(t0, SEC(8)));
+	}
+}
+
 TEST(put_off_without_a_limit)
 {
 	unsigned long t0;
@@ -800,7 +822,9 @@ static void m_handshake(s64 now, bool initiation, int jitter)
 	m.jitter = jitter;
 	m.sent = true;
 	m_sent(now, false, 0);
-	if (initiation)
+	/* a response puts off an initiation that is out */
+	if (initiation ||
+	    (m.retry >= 0 && m.retry < now + 5 * HZ + jitter))
 		m.retry = now + 5 * HZ + jitter;
 }
 
