@@ -22,6 +22,22 @@ usage_of() {
 
 mib() { echo "$((($1 + 524288) / 1048576)) MB"; }
 
+# --- processes of their own ------------------------------------------------
+
+# new_session COMMAND...: becomes the leader of a session. A kernel may share time
+# by sessions (autogroup): one of an idle_session is idle as well.
+new_session() {
+	# shellcheck disable=SC2016 # for the inner shell
+	exec setsid sh -c '[ -z "${ADIT_IDLE:-}" ] || echo 19 2>/dev/null >/proc/self/autogroup
+		exec "$@"' sh "$@"
+}
+
+# idle_session COMMAND...: a session that has the time that others leave
+idle_session() {
+	export ADIT_IDLE=1
+	new_session chrt -i 0 "$@"
+}
+
 # --- locks and finish markers ---------------------------------------------
 
 # with_lock NAME COMMAND...: one run at a time builds NAME
@@ -181,13 +197,13 @@ prepare_uml() { # NAME RELEASE VERSION
 	[ "$(uname -m)" = x86_64 ] || die "$name can be built on x86_64 only"
 	need_build_packages
 	apt_root "$release-source" "$release" amd64 "$release-backports"
-	key="linux-source-$3 $(apt_field "linux-source-$3" Version), config $(sha256sum <"$vm_dir/$name.config" | cut -c1-16), $($(uml_cc) -dumpfullversion), layout 1"
+	key="linux-source-$3 $(apt_field "linux-source-$3" Version), config $(cd "$vm_dir" && cat "$name.config" uml-gcov.config | sha256sum | cut -c1-16), $($(uml_cc) -dumpfullversion), layout 1"
 	done_is "$dir/.done" "$key" && return
 	mkdir -p "$dir"
 	source_tree "$dir" "$3"
 	rm -f "$dir/.done"
 	say "building the User Mode Linux kernel (13 minutes on one core; the log: $dir/build.log)"
-	build_kernel "$name" "$dir" defconfig "$name.config" -- -C "$src" ARCH=um CC="$(uml_cc)"
+	build_kernel "$name" "$dir" defconfig "$name.config" uml-gcov.config -- -C "$src" ARCH=um CC="$(uml_cc)"
 	ln -f "$src/linux" "$dir/linux" 2>/dev/null || cp "$src/linux" "$dir/linux"
 	ln -sfn "linux-source-$3" "$dir/kdir"
 	done_set "$dir/.done" "$key"

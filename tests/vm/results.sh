@@ -142,7 +142,7 @@ make_initrd() {
 
 # spawn COMMAND...: in a session of its own; sets $vm_pid
 spawn() {
-	setsid "$@" &
+	new_session "$@" &
 	vm_pid=$!
 	disown "$vm_pid"	# or bash announces its death
 	vm_pids+=("$vm_pid")
