@@ -222,8 +222,6 @@ own_row() {
 	return 1
 }
 
-own_names() { awk '!/^#/ { print $1 }' "$vm_dir/own-kernels"; }
-
 # kernel_row NAME: of either list
 kernel_row() { debian_row "$1" || own_row "$1"; }
 
@@ -250,7 +248,7 @@ need_own_packages() {
 
 prepare_own() { # NAME
 	local name=$1 dir=$vm_cache/kernels/$1 src src_version key frags make_args
-	local layout=1 apt version image
+	local layout=1 version image
 	[ "$(uname -m)" = x86_64 ] || die "$name can be built on x86_64 only"
 	own_row "$name"
 	version=$o_version
