@@ -13,6 +13,7 @@ unsigned long wg_timers_handshake_sent(struct wg_timers *t, unsigned long now,
 	wg_timers_limit(t, now);
 	armed = wg_timers_sent(t, now, false, 0);
 	if (initiation) {
+		WRITE_ONCE(t->unsent, false);
 		WRITE_ONCE(t->retry, due);
 		return wg_earlier(armed, due);
 	}
@@ -43,6 +44,7 @@ unsigned long wg_timers_put_off(struct wg_timers *t, unsigned long now,
 	if (!wg_timers_may_handshake(t, now))
 		from = READ_ONCE(t->last_handshake);
 	due = wg_deadline(from, WG_REKEY_TIMEOUT * HZ + jitter);
+	WRITE_ONCE(t->unsent, true);
 	WRITE_ONCE(t->retry, due);
 	return due;
 }
@@ -89,6 +91,7 @@ void wg_timers_stop(struct wg_timers *t)
 	WRITE_ONCE(t->persistent, 0);
 	WRITE_ONCE(t->attempts, 0);
 	WRITE_ONCE(t->more_data, false);
+	WRITE_ONCE(t->unsent, false);
 }
 
 /* Takes a deadline that has come; else notes it as a candidate for @next. */
@@ -117,7 +120,9 @@ unsigned int wg_timers_decide(struct wg_timers *t, unsigned long now,
 
 	*next = 0;
 	if (take(&t->retry, now, next)) {
-		unsigned int attempts = READ_ONCE(t->attempts) + 1;
+		/* one that was put off is no further attempt */
+		unsigned int attempts = READ_ONCE(t->attempts) +
+					!READ_ONCE(t->unsent);
 
 		if (!wg_timers_may_handshake(t, now)) {
 			/* a response of ours went out just now: likewise */

@@ -48,6 +48,7 @@ enum wg_timer_action {
  * @interval: persistent keepalive, s, 0 for off
  * @handshake_sent: @last_handshake counts
  * @more_data: data came while @keepalive was armed
+ * @unsent: @retry is of an initiation that was put off, not of one that was sent
  *
  * All times are jiffies, a deadline of 0 is not armed. Every field is written
  * without a lock by whoever sees the event: each is a word of its own, a lost
@@ -66,6 +67,7 @@ struct wg_timers {
 	u16 interval;
 	bool handshake_sent;
 	bool more_data;
+	bool unsent;
 };
 
 /* A deadline of 0 means "not armed", so that one jiffy is left out. */
@@ -94,12 +96,11 @@ static inline unsigned long wg_timers_traversed(struct wg_timers *t,
 
 	if (likely(!interval))
 		return 0;
-	old = READ_ONCE(t->persistent);
 	due = wg_deadline(now, interval * (unsigned long)HZ);
-	if (old == due)
+	if (READ_ONCE(t->persistent) == due)
 		return 0;
-	WRITE_ONCE(t->persistent, due);
-	/* one that has come may have just been taken, with nothing armed then */
+	/* what it was when it changed: the timer may take it at any time */
+	old = xchg(&t->persistent, due);
 	return !old || time_before(due, old) || !time_before(now, old) ?
 		due : 0;
 }

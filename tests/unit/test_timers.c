@@ -10,6 +10,16 @@
 #include <linux/string.h>
 #include "kernel/standin.h"
 #include "ktap.h"
+
+/* Something may happen just before a field is exchanged. */
+static void (*before_xchg)(void);
+#undef xchg
+#define xchg(ptr, new)							\
+({									\
+	if (before_xchg)						\
+		before_xchg();						\
+	__atomic_exchange_n((ptr), (new), __ATOMIC_SEQ_CST);		\
+})
 #include "timers.h"
 
 #define SEC(n)		((unsigned long)(n) * HZ)
@@ -1764,4 +1774,54 @@ TEST(keepalive_again_is_no_reception)
 	EXPECT_EQ(t.silence, SEC(115));
 	EXPECT_EQ(t.persistent, SEC(125));
 	EXPECT_EQ(decide(SEC(115)), WG_DO_KEEPALIVE | WG_DO_NEW_HANDSHAKE);
+}
+
+TEST(put_off_is_no_attempt)
+{
+	unsigned long t0;
+
+	FOR_EACH_START(t0) {
+		unsigned long now = t0;
+		int i;
+
+		reset();
+		/* as often as there is a hindrance */
+		for (i = 0; i < 30; i++) {
+			now = wg_timers_put_off(&t, now, 0);
+			EXPECT(now);
+			EXPECT_EQ(decide(now), WG_DO_RETRY);
+		}
+		/* and then all of the initiations, the last but one put off too */
+		for (i = 0; i < 20; i++) {
+			if (i == 18) {
+				now = wg_timers_put_off(&t, now, 0);
+				EXPECT_EQ(decide(now), WG_DO_RETRY);
+			}
+			now = wg_timers_handshake_sent(&t, now, true, 0);
+			EXPECT(now);
+			EXPECT_EQ(decide(now), i < 19 ? WG_DO_RETRY :
+						      WG_DO_GIVE_UP);
+		}
+	}
+}
+
+/* What the timer does just before the field is written. */
+static void fires_meanwhile(void)
+{
+	before_xchg = NULL;
+	EXPECT_EQ(decide(SEC(25) + 1), WG_DO_PERSISTENT);
+	EXPECT_EQ(next, 0);
+}
+
+TEST(persistent_keepalive_taken_while_it_moves)
+{
+	reset();
+	t.interval = 25;
+	EXPECT_EQ(wg_timers_sent(&t, 1, false, 0), SEC(25) + 1);
+	/* "now" was read a jiffy before the timer fired */
+	before_xchg = fires_meanwhile;
+	EXPECT_EQ(wg_timers_sent(&t, SEC(25), false, 0), SEC(50));
+	EXPECT(!before_xchg);
+	/* without that, the timer finds out by itself */
+	EXPECT_EQ(wg_timers_sent(&t, SEC(26), false, 0), 0);
 }
