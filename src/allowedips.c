@@ -339,10 +339,10 @@ int wg_allowedips_module_init(void)
 {
 	cache4 = kmem_cache_create("wg_allowedips4",
 				   sizeof(struct wg_aip_node) + sizeof(u32), 0,
-				   0, NULL);
+				   SLAB_ACCOUNT, NULL);
 	cache6 = kmem_cache_create("wg_allowedips6",
 				   sizeof(struct wg_aip_node) + 4 * sizeof(u32),
-				   0, 0, NULL);
+				   0, SLAB_ACCOUNT, NULL);
 	if (cache4 && cache6)
 		return 0;
 	kmem_cache_destroy(cache4);

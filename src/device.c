@@ -30,6 +30,9 @@
 static DEFINE_MUTEX(wg_devices_lock);
 static LIST_HEAD(wg_devices);	/* under wg_devices_lock */
 
+/* The machine is about to sleep: written by the notifier, READ_ONCE */
+static bool asleep;
+
 void wg_device_changed(struct wg_device *wg)
 {
 	static atomic64_t generations = ATOMIC64_INIT(0);
@@ -183,7 +186,7 @@ static int netdev_init(struct net_device *dev)
 	wg->dev = dev;
 	mutex_init(&wg->lock);
 	INIT_LIST_HEAD(&wg->devices);
-	xa_init(&wg->peers);
+	xa_init_flags(&wg->peers, XA_FLAGS_ACCOUNT);
 	wg->next_peer_id = 1;
 	wg_device_changed(wg);
 	wg_allowedips_init(&wg->allowedips, &wg->lock);
@@ -339,6 +342,26 @@ bool wg_device_is(const struct net_device *dev)
 	return dev->rtnl_link_ops == &link_ops;
 }
 
+/*
+ * A device whose sockets live there, with a reference, or NULL. Closing sockets
+ * waits for RCU: not while others, with rtnl, wait for the lock of the list.
+ */
+static struct wg_device *born_in(const struct net *net)
+{
+	struct wg_device *wg, *found = NULL;
+
+	mutex_lock(&wg_devices_lock);
+	list_for_each_entry(wg, &wg_devices, devices) {
+		if (rcu_access_pointer(wg->birth_net) == net) {
+			wg_device_get(wg);
+			found = wg;
+			break;
+		}
+	}
+	mutex_unlock(&wg_devices_lock);
+	return found;
+}
+
 /* The namespace of the sockets goes: they go, and the device stays, silent. */
 static void wg_net_pre_exit(struct net *net)
 {
@@ -347,22 +370,20 @@ static void wg_net_pre_exit(struct net *net)
 	bool any = false;
 	unsigned long id;
 
-	mutex_lock(&wg_devices_lock);
-	list_for_each_entry(wg, &wg_devices, devices) {
+	while ((wg = born_in(net))) {
+		any = true;
 		mutex_lock(&wg->lock);
-		if (rcu_access_pointer(wg->birth_net) == net) {
-			any = true;
-			RCU_INIT_POINTER(wg->birth_net, NULL);
+		RCU_INIT_POINTER(wg->birth_net, NULL);
+		if (!wg->dying)
 			netif_carrier_off(wg->dev);
-			wg_socket_close(wg);
-			xa_for_each(&wg->peers, id, peer) {
-				wg_endpoint_forget_source(peer);
-				cond_resched();
-			}
+		wg_socket_close(wg);
+		xa_for_each(&wg->peers, id, peer) {
+			wg_endpoint_forget_source(peer, GFP_KERNEL);
+			cond_resched();
 		}
 		mutex_unlock(&wg->lock);
+		wg_device_put(wg);
 	}
-	mutex_unlock(&wg_devices_lock);
 	/* routes that were let go must be gone before the namespace is */
 	if (any)
 		rcu_barrier();
@@ -402,17 +423,33 @@ static void end_sessions(bool forked)
 	mutex_unlock(&wg_devices_lock);
 }
 
+bool wg_device_asleep(void)
+{
+	return READ_ONCE(asleep);
+}
+
 /*
  * Kernels that go to sleep by themselves do so all the time, and would never
- * keep a session.
+ * keep a session. Others need not freeze the handshake worker until long after
+ * they have told us, and a hibernating one runs on while it writes its image:
+ * no session may begin till all that is over.
  */
 static int pm_event(struct notifier_block *nb, unsigned long action, void *data)
 {
 	if (IS_ENABLED(CONFIG_PM_AUTOSLEEP) ||
 	    IS_ENABLED(CONFIG_PM_USERSPACE_AUTOSLEEP))
 		return 0;
-	if (action == PM_HIBERNATION_PREPARE || action == PM_SUSPEND_PREPARE)
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+	case PM_SUSPEND_PREPARE:
+		WRITE_ONCE(asleep, true);
 		end_sessions(false);
+		break;
+	case PM_POST_HIBERNATION:
+	case PM_POST_SUSPEND:
+		WRITE_ONCE(asleep, false);
+		break;
+	}
 	return 0;
 }
 

@@ -158,6 +158,16 @@ bool wg_device_is(const struct net_device *dev);
 /* A new @generation; the caller holds the device's lock. */
 void wg_device_changed(struct wg_device *wg);
 
+/**
+ * wg_device_asleep() - whether the machine is about to sleep, or does
+ *
+ * From the moment on at which it is told to us until it is over no session may
+ * begin: its keys would be in memory meanwhile, and a hibernating machine, which
+ * runs on while it writes its image, would use its counters once more
+ * afterwards. Any context.
+ */
+bool wg_device_asleep(void);
+
 /* One reference for each peer that lives, see @users. */
 void wg_device_get(struct wg_device *wg);
 void wg_device_put(struct wg_device *wg);

@@ -62,14 +62,10 @@ static void replace(struct wg_peer *peer, struct wg_endpoint *ep)
 		call_rcu(&old->rcu, endpoint_free_rcu);
 }
 
-static struct wg_endpoint *duplicate(const struct wg_endpoint *ep)
+/* The route is not part of it, senders may be replacing it. */
+static void copy(struct wg_endpoint *to, const struct wg_endpoint *from)
 {
-	struct wg_endpoint *new = kzalloc_obj(*new, GFP_ATOMIC);
-
-	/* the route is not part of it, senders may be replacing it */
-	if (new)
-		memcpy(new, ep, offsetof(struct wg_endpoint, route));
-	return new;
+	memcpy(to, from, offsetof(struct wg_endpoint, route));
 }
 
 static bool same_remote(const struct wg_endpoint *a,
@@ -127,9 +123,10 @@ bool wg_endpoint_set(struct wg_peer *peer, const struct wg_endpoint *ep)
 	old = rcu_dereference_bh(peer->endpoint);
 	if (old && same_remote(old, ep) && same_source(old, ep))
 		goto out;
-	new = duplicate(ep);
+	new = kzalloc_obj(*new, GFP_ATOMIC);
 	if (!new)
 		goto out;
+	copy(new, ep);
 	spin_lock(&peer->endpoint_lock);
 	if (unlikely(READ_ONCE(peer->dead))) {
 		/* what is set from here on nobody would clear */
@@ -144,33 +141,43 @@ out:
 	return moved;
 }
 
-void wg_endpoint_forget_source(struct wg_peer *peer)
+int wg_endpoint_configure(struct wg_peer *peer, const struct wg_endpoint *ep)
+{
+	struct wg_endpoint *old, *new = kzalloc_obj(*new, GFP_KERNEL);
+
+	if (!new)
+		return -ENOMEM;
+	copy(new, ep);
+	spin_lock_bh(&peer->endpoint_lock);
+	old = current_endpoint(peer);
+	if (READ_ONCE(peer->dead) ||
+	    (old && same_remote(old, ep) && same_source(old, ep)))
+		kfree(new);
+	else
+		replace(peer, new);
+	spin_unlock_bh(&peer->endpoint_lock);
+	return 0;
+}
+
+void wg_endpoint_forget_source(struct wg_peer *peer, gfp_t gfp)
 {
 	struct wg_endpoint *old, *new;
 
+	if (!rcu_access_pointer(peer->endpoint))
+		return;
+	new = kzalloc_obj(*new, gfp);
 	spin_lock_bh(&peer->endpoint_lock);
 	old = current_endpoint(peer);
-	if (old) {
-		new = duplicate(old);
-		if (new) {
-			memset(&new->src6, 0, sizeof(new->src6));
-			replace(peer, new);
-		} else {
+	if (old && new) {
+		copy(new, old);
+		memset(&new->src6, 0, sizeof(new->src6));
+		replace(peer, new);
+	} else {
+		if (old)
 			drop_route(old);
-		}
+		kfree(new);
 	}
 	spin_unlock_bh(&peer->endpoint_lock);
-}
-
-void wg_endpoint_forget_route(struct wg_peer *peer)
-{
-	struct wg_endpoint *ep;
-
-	rcu_read_lock_bh();
-	ep = rcu_dereference_bh(peer->endpoint);
-	if (ep)
-		drop_route(ep);
-	rcu_read_unlock_bh();
 }
 
 void wg_endpoint_clear(struct wg_peer *peer)

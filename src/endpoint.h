@@ -83,20 +83,24 @@ bool wg_endpoint_from_skb(struct wg_endpoint *ep, const struct sk_buff *skb);
 bool wg_endpoint_set(struct wg_peer *peer, const struct wg_endpoint *ep);
 
 /**
- * wg_endpoint_forget_source() - forget source address and route
+ * wg_endpoint_configure() - give a peer the endpoint that its user wants
  * @peer: the peer
+ * @ep: the new one, copied
  *
- * Softirq or process context.
+ * Process context, may sleep. Nothing happens where it equals the present one.
+ *
+ * Return: 0, or -ENOMEM, and then the old one stays.
  */
-void wg_endpoint_forget_source(struct wg_peer *peer);
+int wg_endpoint_configure(struct wg_peer *peer, const struct wg_endpoint *ep);
 
 /**
- * wg_endpoint_forget_route() - forget the route alone
+ * wg_endpoint_forget_source() - forget source address and route
  * @peer: the peer
+ * @gfp: how memory is to be had in this context
  *
- * Softirq or process context.
+ * Softirq or process context. On lack of memory only the route is forgotten.
  */
-void wg_endpoint_forget_route(struct wg_peer *peer);
+void wg_endpoint_forget_source(struct wg_peer *peer, gfp_t gfp);
 
 /**
  * wg_route_retire() - drop a route after a grace period

@@ -137,7 +137,7 @@ static bool may_commit(struct wg_peer *peer, const struct wg_identity *identity,
 {
 	lockdep_assert_held(&peer->lock);
 	return peer->attempt == attempt && !peer->dead &&
-	       READ_ONCE(peer->running) &&
+	       READ_ONCE(peer->running) && !wg_device_asleep() &&
 	       identity_is(peer->wg, identity);
 }
 
@@ -166,13 +166,15 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 		memzero_explicit(&identity, sizeof(identity));
 		return;
 	}
-	if (retry)
-		wg_endpoint_forget_source(peer);
 
 	/* before anything is drawn that a copy of this machine would have too */
 	spin_lock_bh(&peer->lock);
 	attempt = peer->attempt;
+	/* one that was put off before it was ever sent is no retry */
+	retry = retry && peer->index;
 	spin_unlock_bh(&peer->lock);
+	if (retry)
+		wg_endpoint_forget_source(peer, GFP_KERNEL);
 
 	index = wg_index_create(wg, peer);
 	if (!index)

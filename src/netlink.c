@@ -481,7 +481,8 @@ static int set_prefix(struct wg_device *wg, struct wg_peer *peer,
 }
 
 /* An endpoint of a wrong family or size is ignored silently, as ever. */
-static void set_endpoint(struct wg_peer *peer, const struct nlattr *attr)
+static int set_endpoint(struct wg_peer *peer, const struct nlattr *attr,
+			struct netlink_ext_ack *extack)
 {
 	const struct sockaddr *addr = nla_data(attr);
 	struct wg_endpoint ep = {};
@@ -492,8 +493,12 @@ static void set_endpoint(struct wg_peer *peer, const struct nlattr *attr)
 		 nla_len(attr) == sizeof(ep.addr6))
 		memcpy(&ep.addr6, addr, sizeof(ep.addr6));
 	else
-		return;
-	wg_endpoint_set(peer, &ep);
+		return 0;
+	if (wg_endpoint_configure(peer, &ep)) {
+		NL_SET_ERR_MSG(extack, "no memory for an endpoint");
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 static bool is_own_key(struct wg_device *wg, const u8 *pub)
@@ -559,8 +564,11 @@ static int set_peer(struct wg_device *wg, const struct nlattr *attr,
 		memcpy(peer->psk, psk, WG_KEY_LEN);
 		spin_unlock_bh(&peer->lock);
 	}
-	if (a[WGPEER_A_ENDPOINT])
-		set_endpoint(peer, a[WGPEER_A_ENDPOINT]);
+	if (a[WGPEER_A_ENDPOINT]) {
+		err = set_endpoint(peer, a[WGPEER_A_ENDPOINT], extack);
+		if (err)
+			goto out;
+	}
 	if (flags & WGPEER_F_REPLACE_ALLOWEDIPS)
 		wg_allowedips_set_aside(&wg->allowedips, &peer->owner, &old);
 	if (a[WGPEER_A_ALLOWEDIPS]) {
@@ -589,7 +597,7 @@ static void forget_sources(struct wg_device *wg)
 	unsigned long id;
 
 	xa_for_each(&wg->peers, id, peer) {
-		wg_endpoint_forget_source(peer);
+		wg_endpoint_forget_source(peer, GFP_KERNEL);
 		cond_resched();
 	}
 }
@@ -680,21 +688,23 @@ static int apply(struct wg_device *wg, struct sk_buff *skb,
 }
 
 /* The request holds keys, and its memory goes back to the allocator. */
-static void wipe_keys(struct nlattr **attrs)
+static void wipe_keys(const struct genl_info *info)
 {
-	struct nlattr *attr = attrs[WGDEVICE_A_PRIVATE_KEY], *inner;
-	int rem, rem_inner;
+	struct nlattr *attr, *peer, *inner;
+	int rem, rem_peer, rem_inner;
 
-	if (attr)
-		memzero_explicit(nla_data(attr), nla_len(attr));
-	if (!attrs[WGDEVICE_A_PEERS])
-		return;
-	/* an attribute that is given twice holds two */
-	nla_for_each_nested(attr, attrs[WGDEVICE_A_PEERS], rem)
-		nla_for_each_nested(inner, attr, rem_inner)
-			if (nla_type(inner) == WGPEER_A_PRESHARED_KEY)
-				memzero_explicit(nla_data(inner),
-						 nla_len(inner));
+	/* each attribute of the message: one that is given twice holds two */
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) == WGDEVICE_A_PRIVATE_KEY)
+			memzero_explicit(nla_data(attr), nla_len(attr));
+		if (nla_type(attr) != WGDEVICE_A_PEERS)
+			continue;
+		nla_for_each_nested(peer, attr, rem_peer)
+			nla_for_each_nested(inner, peer, rem_inner)
+				if (nla_type(inner) == WGPEER_A_PRESHARED_KEY)
+					memzero_explicit(nla_data(inner),
+							 nla_len(inner));
+	}
 }
 
 static int set_device(struct sk_buff *skb, struct genl_info *info)
@@ -719,7 +729,7 @@ static int set_device(struct sk_buff *skb, struct genl_info *info)
 out:
 	release_device(wg, &tracker);
 wipe:
-	wipe_keys(info->attrs);
+	wipe_keys(info);
 	return err;
 }
 

@@ -75,7 +75,7 @@ static void on_timer(struct timer_list *timer)
 	if (todo & WG_DO_NEW_HANDSHAKE) {
 		net_dbg_ratelimited("%s: nothing heard of peer %u, new handshake\n",
 				    name, peer->id);
-		wg_endpoint_forget_source(peer);
+		wg_endpoint_forget_source(peer, GFP_ATOMIC);
 		wg_handshake_want(peer, false);
 	}
 	if (todo & (WG_DO_KEEPALIVE | WG_DO_PERSISTENT))
@@ -271,7 +271,8 @@ void wg_peer_set_interval(struct wg_peer *peer, u16 seconds)
 
 int wg_peer_module_init(void)
 {
-	peer_cache = KMEM_CACHE(wg_peer, 0);
+	/* charged to whoever configures it, who need not be trusted */
+	peer_cache = KMEM_CACHE(wg_peer, SLAB_ACCOUNT);
 	return peer_cache ? 0 : -ENOMEM;
 }
 

@@ -101,7 +101,8 @@ static int send4(struct wg_device *wg, struct wg_peer *peer,
 			fl.flowi4_oif = 0;
 			rt = ip_route_output_flow(net, &fl, sk);
 			if (peer) {
-				wg_endpoint_forget_source(peer);
+				wg_endpoint_forget_source(peer,
+							  GFP_ATOMIC);
 				peer = NULL;
 			}
 		}
@@ -170,7 +171,8 @@ static int send6(struct wg_device *wg, struct wg_peer *peer,
 		    !ipv6_chk_addr(net, &fl.saddr, NULL, 0)) {
 			fl.saddr = in6addr_any;
 			if (peer) {
-				wg_endpoint_forget_source(peer);
+				wg_endpoint_forget_source(peer,
+							  GFP_ATOMIC);
 				peer = NULL;
 			}
 		}
