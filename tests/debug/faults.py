@@ -244,6 +244,14 @@ def peers_of(name):
     return got
 
 
+def endpoints_of(name):
+    """{public key: socket address or None}"""
+    return {a[PEER_PUBLIC_KEY]: a.get(PEER_ENDPOINT)
+            for body in wg_get(name)[1]
+            for kind, data in attrs(body[4:]) if kind == DEV_PEERS
+            for a in (dict(attrs(peer)) for _, peer in attrs(data))}
+
+
 def key(n):
     return bytes([n, 7] * 16)
 
@@ -396,6 +404,10 @@ def main():
     config = [attr(DEV_PRIVATE_KEY, key(9)), attr(DEV_PORT, struct.pack("=H", 7777)),
               nest(DEV_PEERS, *(peer_attrs(n, want[n], ends[n]) for n in want))]
     whole = {key(n): ip_values(want[n]) for n in want}
+    link_add("wgf")
+    wg_set("wgf", *config)
+    whole_ends = endpoints_of("wgf")
+    link_del("wgf")
 
     def part(got):
         for k, ips in got.items():
@@ -409,6 +421,8 @@ def main():
         yield from part(got)
         if err == 0 and got != whole:
             yield "success, but not the whole"
+        if err == 0 and endpoints_of("wgf") != whole_ends:
+            yield "success, but an endpoint is missing"
         if wg_set("wgf", *config)[0] != 0:
             yield "the same request without a fault is refused"
         if peers_of("wgf") != whole:

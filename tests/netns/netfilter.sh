@@ -35,6 +35,7 @@ nft_load a <<- 'END'
 		counter post { }
 		counter fin { }
 		counter fout { }
+		counter byindex { }
 		chain pre { type filter hook prerouting priority 0; iifname wg0 icmp type echo-reply counter name pre; iifname wg0 icmpv6 type echo-reply counter name pre; }
 		chain in { type filter hook input priority 0; iifname wg0 icmp type echo-reply counter name in; iifname wg0 icmpv6 type echo-reply counter name in; }
 		chain out { type filter hook output priority 0; oifname wg0 icmp type echo-request counter name out; oifname wg0 icmpv6 type echo-request counter name out; }
@@ -44,13 +45,13 @@ nft_load a <<- 'END'
 			iifname lan oifname wg0 counter name fout
 			iifname wg0 oifname lan counter name fin
 		}
+		chain byindex { type filter hook input priority 1; iif wg0 icmp type echo-reply counter name byindex; }
 	}
 END
 expect_ping "a pings b" a -c 2 -i 0.05 10.9.0.2
 expect_ping "a pings b" a -c 1 fd09::2
 expect_eq "prerouting, input, output, postrouting" "3 3 3 3" "$(count t pre in out post)"
-expect_eq "by index as well" "$(on a cat /sys/class/net/wg0/ifindex)" \
-	"$(on a ip -o link show wg0 | cut -d : -f 1)"
+expect_eq "by index as well" 2 "$(count t byindex)"
 
 point "forwarding with masquerade and connection tracking, both ways"
 nft_load a <<- 'END'
@@ -88,15 +89,18 @@ expect_ping "b begins, without the filter" b -c 1 10.8.0.3
 point "a filter that drops or rejects what goes into the device"
 nft_load a <<- 'END'
 	table inet d {
+		counter refused { }
 		chain out {
 			type filter hook output priority 10
 			oifname wg0 udp dport 9 drop
-			oifname wg0 udp dport 10 reject
+			oifname wg0 udp dport 10 counter name refused reject
 		}
 	}
 END
 packets=$(devstat a wg0 tx_packets)
 expect_eq "dropped: errno" EPERM "$(on a "$LIB_DIR/wire" udp-errno 10.9.0.2)"
+expect_eq "rejected: errno" EPERM "$(on a "$LIB_DIR/wire" udp-errno 10.9.0.2 10)"
+expect_eq "by that rule" 1 "$(count d refused)"
 expect_eq "packets sent" "$packets" "$(devstat a wg0 tx_packets)"
 must "no filter" on a nft delete table inet d
 expect_eq "errno without it" 0 "$(on a "$LIB_DIR/wire" udp-errno 10.9.0.2)"

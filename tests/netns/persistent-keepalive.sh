@@ -20,7 +20,7 @@ wg_set a wg0 peer "${PUB[b]}" persistent-keepalive 1
 keeps() {
 	spy_read a && [ "${SPY[tx_keep]}" -ge "$1" ]
 }
-expect_soon 1 "a keepalive within a second" keeps 1
+expect_soon 3 "a keepalive" keeps 1
 expect_spy "one handshake" a tx_init=1 rx_resp=1 rx_init=0
 expect_spy "b has no reason to send anything" a rx_keep=0 rx_data=0 tx_data=0
 
@@ -42,9 +42,10 @@ transfer b wg0 "${PUB[a]}"
 expect_eq "a keepalive is 32 bytes: b counts a multiple of that" 0 $(((RX - rx) % 32))
 
 point "none while authenticated packets pass"
+wg_set a wg0 peer "${PUB[b]}" persistent-keepalive 3
 expect_ping "first ping" a -c 1 10.9.0.2
 spy_zero a
-expect_ping "pings every 0.25 s for 2 s" a -c 9 -i 0.25 10.9.0.2
+expect_ping "pings every 0.5 s for 4.5 s" a -c 10 -i 0.5 10.9.0.2
 spy_read a
 expect_eq "keepalives meanwhile" "0 0" "${SPY[tx_keep]} ${SPY[rx_keep]}"
 
@@ -52,10 +53,10 @@ point "off: no more of them"
 wg_set a wg0 peer "${PUB[b]}" persistent-keepalive 0
 expect_eq "as wg shows it" off "$(wg_get a wg0 persistent-keepalive "${PUB[b]}")"
 # One whose timer was armed before may still come.
-sleep 1.2
+sleep 3.2
 spy_zero a
-sleep 1.3
-expect_spy "more than a second" a tx_keep=0
+sleep 3.3
+expect_spy "more than three seconds" a tx_keep=0
 
 point "up: a keepalive to each peer with an interval"
 must "down" on a ip link set wg0 down
@@ -64,7 +65,7 @@ spy_zero a
 sleep 0.3
 expect_spy "while it is down" a tx_init=0 tx_keep=0
 must "up" on a ip link set wg0 up
-expect_soon 1 "one within a second of going up" keeps 1
+expect_soon 3 "one at once" keeps 1
 expect_spy "one handshake, one keepalive" a tx_init=1 tx_keep=1
 wg_set a wg0 peer "${PUB[b]}" persistent-keepalive 0
 
@@ -80,7 +81,7 @@ answered() {
 	spy_read a && [ "${SPY[rx_keep]}" -ge 1 ]
 }
 expect_soon 13 "a keepalive from b" answered
-expect_range "milliseconds until then" 9500 $((11000 + 1000 * (ADIT_SLOW - 1))) \
+expect_range "milliseconds until then" 9500 $((13000 + 1000 * (ADIT_SLOW - 1))) \
 	$(($(now) - begun))
 sleep 0.5
 expect_spy "one data message, one keepalive, nothing else" a tx_data=1 rx_keep=1 \

@@ -98,25 +98,27 @@ done
 
 point "inner flows are told apart outside: IPv4, IPv6 and segments alike"
 # Behind a slow wire, so that packets wait in the classes of fq_codel.
-if ! { on a tc qdisc replace dev eth0 root handle 1: tbf rate 8kbit burst 2000 limit 1000000 &&
+if ! { on a tc qdisc replace dev eth0 root handle 1: tbf rate $((8000 / ADIT_SLOW))bit burst 2000 limit 1000000 &&
 	on a tc qdisc replace dev eth0 parent 1:1 handle 2: fq_codel flows 4096 limit 10000; } > "$TMP/tc" 2>&1; then
 	skip_point "tc cannot set up fq_codel: $(cat "$TMP/tc")"
 else
 	classes() {
 		on a tc -s class show dev eth0 | grep -c 'class fq_codel'
 	}
+	# A datagram from each of fifty ports, from PORT on
+	fifty() { # ADDRESS PORT
+		# shellcheck disable=SC2016
+		must "50 datagrams" on a sh -c 'for port in $(seq "$2" $(($2 + 49))); do
+			"$0" udp-send "$1" 9 00 1 "$port" || exit; done' "$LIB_DIR/wire" "$1" "$2"
+	}
 	# What tbf lets pass at once goes to these.
 	must "one flow of 100 segments" on a "$opt" gso 10.9.0.2 9 100 100 100
 	before=$(classes)
 	expect_range "flows by the segments of one, and the answers" 1 3 "$before"
-	for port in $(seq 2001 2050); do
-		must "a datagram" on a "$LIB_DIR/wire" udp-send 10.9.0.2 9 00 1 "$port"
-	done
+	fifty 10.9.0.2 2001
 	after=$(classes)
 	expect_min "flows, with 50 more over IPv4" $((before + 35)) "$after"
-	for port in $(seq 3001 3050); do
-		must "a datagram" on a "$LIB_DIR/wire" udp-send fd09::2 9 00 1 "$port"
-	done
+	fifty fd09::2 3001
 	expect_min "flows, with 50 more over IPv6" $((after + 35)) "$(classes)"
 fi
 

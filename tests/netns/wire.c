@@ -10,7 +10,7 @@
  *                                        BYTE (hex) first and zeros after it
  *   wire udp-marks ADDRESS PORT DSCP     four datagrams, with the congestion marks 0
  *                                        to 3, in IP packets of 100 to 103 bytes
- *   wire udp-errno ADDRESS               send one byte to port 9, print the errno
+ *   wire udp-errno ADDRESS [PORT]        send one byte, to port 9, print the errno
  *   wire udp-flow ADDRESS PORT COUNT SIZE PER_SECOND [HOP]
  *                                        numbered datagrams with known content;
  *                                        from another CPU after each HOP of them
@@ -236,10 +236,10 @@ static int udp_send(int argc, char **a)
 	return 0;
 }
 
-static int udp_errno(char **a)
+static int udp_errno(int n, char **a)
 {
 	struct sockaddr_storage ss;
-	socklen_t len = address(a[0], "9", &ss);
+	socklen_t len = address(a[0], n > 1 ? a[1] : "9", &ss);
 	int fd = socket(ss.ss_family, SOCK_DGRAM, 0);
 
 	if (fd < 0)
@@ -537,8 +537,8 @@ int main(int argc, char **argv)
 		return udp_send(n, a);
 	if (!strcmp(what, "udp-marks") && n == 3)
 		return udp_marks(a);
-	if (!strcmp(what, "udp-errno") && n == 1)
-		return udp_errno(a);
+	if (!strcmp(what, "udp-errno") && (n == 1 || n == 2))
+		return udp_errno(n, a);
 	if (!strcmp(what, "udp-flow") && (n == 5 || n == 6))
 		return udp_flow(n, a);
 	if (!strcmp(what, "udp-flood") && (n == 3 || n == 4))

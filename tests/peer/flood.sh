@@ -65,37 +65,55 @@ cookies() {
 	COOKIES=${SPY[rx_cookie]}
 }
 
-point "without a flood 60 % of what the tunnel can carry is carried"
+# CAN: datagrams a second that the tunnel carries, as fast as it goes
+capacity() {
+	flow 8000 1000000
+	say "as fast as it goes: $DELIVERED of 8000 delivered in $MS ms"
+	CAN=$((DELIVERED * 1000 / (MS + 1)))
+}
+
+point "without a flood 85 % of what the tunnel can carry is carried"
 expect_ping "a pings b" a -c 1 10.9.0.2
-# As fast as it goes, twice: the first also warms up.
-best=0
-for n in 2000 8000; do
-	flow "$n" 1000000
-	say "as fast as it goes: $DELIVERED of $n delivered in $MS ms"
-	can=$((DELIVERED * 1000 / (MS + 1)))
-	[ "$can" -le "$best" ] || best=$can
-done
-RATE=$((best * 6 / 10))
+flow 2000 1000000	# warms up
+capacity
+expect_min "datagrams a second that it can carry" 100 "$CAN"
+RATE=$((CAN * 85 / 100))
 COUNT=$((RATE * 5))
-expect_min "datagrams a second that it can carry" 100 "$best"
 flow "$COUNT" "$RATE"
 say "$RATE a second: $DELIVERED of $COUNT delivered in $MS ms"
 expect_min "delivered" $((COUNT * 95 / 100)) "$DELIVERED"
+UNFLOODED=$MS
+
+# kept: 80 % of the datagrams that it carries in five seconds were delivered, and
+# not much later than these: a sender that is held up offers less.
+kept() {
+	[ "$DELIVERED" -ge $((CAN * 5 * 80 / 100)) ] && [ "$MS" -le $((UNFLOODED * 85 / 80)) ]
+}
 
 for how in many one; do
-	point "under a flood from $how: 80 % of the same is carried, or more"
-	spy_zero r
-	flood_start "$how"
-	sleep 0.5
-	flow "$COUNT" "$RATE"
-	expect_ok "the flood went on" kill -0 "$FLOOD"
-	cookies
-	say "$DELIVERED of $COUNT delivered in $MS ms, $COOKIES cookie replies seen"
+	point "under a flood from $how: 80 % of what it can carry is carried, or more"
+	for _ in 1 2 3; do
+		capacity
+		RATE=$((CAN * 85 / 100)) COUNT=$((CAN * 5 * 85 / 100))
+		spy_zero r
+		flood_start "$how"
+		sleep 0.5
+		flow "$COUNT" "$RATE"
+		expect_ok "the flood went on" kill -0 "$FLOOD"
+		stop "$FLOOD"
+		cookies
+		say "$DELIVERED of $COUNT delivered in $MS ms, $COOKIES cookie replies seen"
+		kept && break
+		# Or has this machine become slower meanwhile? Then it says nothing.
+		before=$CAN
+		sleep 1.5
+		capacity
+		[ "$CAN" -lt $((before * 85 / 100)) ] || { CAN=$before; break; }
+		say "without the flood it now carries $CAN a second, not $before: again"
+	done
 	expect_min "b was under load: cookie replies" 500 "$COOKIES"
-	expect_min "delivered" $((COUNT * 8 / 10)) "$DELIVERED"
-	# and in the same time: a sender that is held up offers less
-	expect_range "milliseconds it took" 0 $((5000 * 10 / 8)) "$MS"
-	stop "$FLOOD"
+	expect_ok "80 % of $CAN a second: $DELIVERED in $MS ms" kept
+	sleep 1.5
 done
 
 point "a new handshake succeeds under a flood, by a cookie"

@@ -364,11 +364,15 @@ def _():
     p.ping()
 
     def refused(what, *counters):
+        before = p.transfer()[0]
         for c in counters:
             p.send(s.seal(echo(p.inner, INNER, 9, 9), c))
         p.ping(counter=top[0])
         top[0] += 1
         p.quiet(what, 0.05, w.DATA)
+        # an answer would be taken by ping(): but what is refused counts nowhere
+        equal("bytes received but for one ping: " + what, 64,
+              p.transfer()[0] - before)
 
     top = [100000]
     p.ping(counter=top[0])

@@ -261,10 +261,12 @@ class Host:
             self._sysctl("net/ipv6/conf/%s/disable_ipv6" % name, "1")
         self._sh(["ip", "link", "set", "eth0", "up"])
         # From here the wire is ours alone.
+        self.ephemerals = set()     # of responses
         self.raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW,
                                  socket.htons(3))
         self.raw.bind(("eth0", 3))
         self.raw.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)  # RCVBUFFORCE
+        self.raw.setsockopt(263, 23, 1)     # SOL_PACKET, PACKET_IGNORE_OUTGOING
         self.raw.setblocking(False)
         with self:
             for name in ("all", "default", "eth0"):
@@ -427,9 +429,7 @@ class Host:
             return False
         try:
             while True:
-                data, where = self.raw.recvfrom(65536)
-                if where[2] == 4:       # our own, on its way out
-                    continue
+                data = self.raw.recv(65536)
                 p = self._parse(data, time.monotonic())
                 if isinstance(p, Packet):
                     self.box.append(p)
@@ -438,9 +438,9 @@ class Host:
         except BlockingIOError:
             return True
 
-    def take(self, match, seconds=10.0):
+    def take(self, match, seconds=10.0, slow=SLOW):
         """The first packet for which match() is true, or None in time."""
-        end = time.monotonic() + seconds * SLOW
+        end = time.monotonic() + seconds * slow
         while True:
             for i, p in enumerate(self.box):
                 if match(p):
@@ -451,8 +451,9 @@ class Host:
             self.poll(left)
 
     def quiet(self, what, seconds=0.3, match=lambda p: True):
-        """Nothing (that matches) comes for so long, or has come."""
-        p = self.take(match, seconds)
+        """Nothing (that matches) comes for so long, or has come. Not longer
+        where all is slow: timers are not."""
+        p = self.take(match, seconds, slow=1)
         check("silence: " + what, p is None, p)
 
     def settled(self, peer):
@@ -555,6 +556,9 @@ class Peer:
             if w.receiver_of(message) == hs.index:
                 break
         check("mac2 of a response is zero", w.mac2_of(message) == bytes(16))
+        check("a response has an ephemeral of its own",
+              message[12:44] not in self.host.ephemerals)
+        self.host.ephemerals.add(message[12:44])
         self.session = hs.finish(message, self.psk if psk is None else psk)
         return self.session
 

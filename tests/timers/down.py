@@ -1,8 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Rule 10: what an interface that goes down, and a machine that sleeps, forgets."""
+# module: tests/timers/machine
+"""Rule 10: what an interface that goes down, and a machine that sleeps or is
+cloned, forgets."""
 
 import glob
+import multiprocessing
+import os
 
 from rig import *
 
@@ -210,4 +214,89 @@ def _():
         r.wait("data", 1, p)
 
 
-main("down and up, suspend")
+class Machine:
+    """The module adit-machine while it is loaded, see machine/machine.c."""
+
+    def __init__(self, *parameters):
+        here = os.path.dirname(os.path.abspath(__file__))
+        modules = glob.glob(here + "/../../build/*-machine/adit-machine.ko")
+        if not modules:
+            raise Skip("there is no module adit-machine for this kernel")
+        command("insmod", modules[0], *parameters)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        command("rmmod", "adit_machine")
+
+
+@point("no session begins while the machine is about to sleep")
+def _():
+    with Rig(peers=3) as r, Machine("slow=3000"):
+        for p in r.peers:
+            p.shake(initiator="peer")
+        r.run(6)                # rule 1 would not be in the way
+        r.forget()
+        sleeper = multiprocessing.Process(target=sleep_of, args=("freezer",))
+        sleeper.start()
+        r.run(0.5)              # it is told now, and nothing is stopped yet
+        r.forget()
+        old = [p.session for p in r.peers]
+        end = now() + 2
+        while now() < end:
+            r.send(peer=r.peers[0])
+            r.peers[1].data(b"on an old session", old[1])
+            r.peers[2].initiate()
+            r.run(0.2)
+        must("it was going to sleep all the time", sleeper.is_alive())
+        eq("what was sent meanwhile", "", r.kinds())
+        eq("what was received", [], r.got())
+        eq("the times of the handshakes are those from before", True,
+           all(now() - int(r.show("latest-handshakes", peer=p)) > 6 for p in r.peers))
+        while sleeper.is_alive():
+            r.run(0.2)
+        sleeper.join()
+        eq("it slept", 0, sleeper.exitcode)
+        # awake: at the next packet, or 5 s after the last that found no way
+        r.send(peer=r.peers[0])
+        r.wait("init", 1, r.peers[0])
+        r.wait("data", 1, r.peers[0])
+        state = r.peers[2].initiate()
+        r.peers[2].join(state, r.wait("resp", 1, r.peers[2]).raw)
+        r.peers[2].data(b"new")
+        r.run(0.2)
+        eq("what is received on the new session", [b"new"], r.got())
+
+
+@point("a cloned machine sends no more on its sessions, which two of it have now")
+def _():
+    with Rig(peers=2) as r:
+        p, q = r.peers
+        s = p.shake(initiator="peer")
+        q.answer = False
+        r.send(peer=q)
+        r.wait("init", 1, q)
+        with Machine("clone=1"):
+            pass
+        r.run(0.2)
+        eq("by itself it sends nothing", "", r.kinds())
+        p.data(b"old", s)
+        r.run(0.2)
+        eq("what a peer sends on one is received", [b"old"], r.got())
+        q.respond(q.states[-1])
+        r.run(0.2)
+        eq("an answer to the initiation from before", "0",
+           r.show("latest-handshakes", peer=q))
+        t = r.send(peer=p)
+        m = r.wait("init data", 1, p)
+        eq("sending needs a handshake", "init", m.kind)
+        at_once("and has it at once", m.t - t)
+        m = r.wait("data", 1, p)
+        must("on another session", m.session is p.session and m.session is not s)
+        q.answer = True
+        t = r.send(peer=q)
+        at_once("the other peer's too", r.wait("init", 1, q).t - t)
+
+
+main("down and up, suspend, a cloned machine")

@@ -87,6 +87,77 @@ def _():
         eq("the same key again is no new key", "", r.kinds())
 
 
+@point("an initiation that was put off is no retry")
+def _():
+    with Rig() as r:
+        p = r.peer
+        p.answer = False
+        p.to = ("192.0.2.11", 51820)    # the second of its addresses
+        p.initiate()
+        eq("the response's source", "192.0.2.11", r.wait("resp", 1).src[0])
+        r.run(1)
+        r.send()                        # rule 1 puts it off
+        r.run(130)
+        inits = r.messages("init")
+        eq("initiations", ATTEMPTS, len(inits))
+        eq("the first leaves from where the peer was reached last", "192.0.2.11",
+           inits[0].src[0])
+        if driver == "adit":
+            eq("the retries forget that", {"192.0.2.1"},
+               {m.src[0] for m in inits[1:]})
+
+
+@point("an endpoint that is set sends what is staged, and nothing else")
+def _():
+    with Rig() as r:
+        r.peer.answer = False
+        r.send()
+        r.wait("init", 1)
+        r.run(1)
+        r.new_key()             # so that the limit is over
+        r.run(0.2)
+        eq("a new key by itself sends nothing", "", r.kinds())
+        r.peer.answer = True
+        t = now()
+        r.set("endpoint", "192.0.2.2:51820")
+        at_once("an initiation for what is staged", r.wait("init", 1).t - t)
+        eq("which follows", 1, r.wait("data", 1).number)
+        r.peer.keepalive()
+        r.run(6)
+        r.forget()
+        r.set("endpoint", "192.0.2.2:51820")
+        r.run(1)
+        eq("nothing staged, nothing sent", "", r.kinds())
+    with Rig() as r:
+        r.set("endpoint", "192.0.2.2:51820")
+        r.run(1)
+        eq("nor without a session", "", r.kinds())
+
+
+@point("one initiation in 1/50 s is accepted, counted from the last accepted one")
+def _():
+    with Rig() as r:
+        p = r.peer
+        p.initiate()
+        first = r.wait("resp", 1)
+        a = p.last_initiation
+        sent = now()
+        p.initiate()
+        b = p.last_initiation
+        between("the second comes in time to be refused", 0, 0.019, sent - first.t)
+        r.run(0.06)
+        eq("it is refused", "", r.kinds())
+        p.resend(b)
+        r.wait("resp", 1)       # its time stamp was not noted
+        r.run(0.06)
+        for _ in range(12):
+            p.resend(a)
+            r.run(0.005)
+        eq("replays are refused", "", r.kinds())
+        p.initiate()
+        r.wait("resp", 1)       # and count for nothing
+
+
 @point("128 packets are staged, the oldest go first, the rest arrives in order")
 def _():
     # docs/differences.md: the kernel's driver of 6.1 keeps one more

@@ -171,8 +171,10 @@ def _():
             spread.append(max(late) - min(late))
             r.run(0.1)
             r.forget()
-        # eight peers at a time: the wheel rounds them to two of its steps
-        at_least("longest delay less shortest of a round", 0.07, max(spread))
+        # Eight peers at a time: the wheel rounds them to two of its steps. Without
+        # jitter a step may fall between two sends, but not in most of the rounds.
+        at_least("longest delay less shortest, in half of the rounds", 0.07,
+                 sorted(spread)[3])
 
 
 @point("rule 7: anything authenticated that comes is an answer")

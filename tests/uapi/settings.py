@@ -7,6 +7,7 @@
 import sys
 sys.dont_write_bytecode = True
 import itertools
+import os
 from genl import *
 from ktap import *
 
@@ -30,6 +31,24 @@ def set_ok(what, *attrs, **how):
 
 def flags(n):
     return u32(PEER.FLAGS, n)
+
+
+def unprivileged(*attrs):
+    """The errno of a SET by an ordinary user."""
+    down, up = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            os.write(up, Genl().set(*attrs).name.encode())
+        finally:
+            os._exit(0)
+    os.close(up)
+    os.waitpid(pid, 0)
+    with os.fdopen(down) as f:
+        return f.read()
 
 
 def remove(prefixes):
@@ -494,6 +513,10 @@ def _():
     # 4 kB a message: the dump of these takes several
     set_ok("200 peers", peers(*(peer(key(n)) for n in range(100, 300))))
     small = Genl(room=4096)
+    ok("another device", rt.add("wg1"))
+    ok("up", rt.change("wg1", up=True))
+    ok("its port", wg.set(u16(DEV.LISTEN_PORT, 6001), name="wg1"))
+    ok("up", rt.change("wg0", up=True))
     # between messages each of these changes nothing
     own = public(PRIVATE)
     set_ok("a key", attr(DEV.PRIVATE_KEY, PRIVATE))
@@ -503,11 +526,21 @@ def _():
             ("the same key", True, attr(DEV.PRIVATE_KEY, PRIVATE)),
             ("own key", True, peers(peer(own))),
             ("unknown, remove", True, peers(peer(K3, flags(REMOVE_ME)))),
-            ("the mark", True, u32(DEV.FWMARK, 4))):
+            ("the mark", True, u32(DEV.FWMARK, 4)),
+            # It passed the check of rights, so it may have applied something.
+            ("a port that is taken", True, u16(DEV.LISTEN_PORT, 6001)),
+            # This one did not.
+            ("a SET without rights", False, u32(DEV.FWMARK, 5))):
         did = []
 
         def between():
-            if not did and what != "no SET":
+            if did or what == "no SET":
+                pass
+            elif what == "a port that is taken":
+                equal(what, "EADDRINUSE", wg.set(*attrs).name)
+            elif what == "a SET without rights":
+                equal(what, "EPERM", unprivileged(*attrs))
+            else:
                 set_ok(what, *attrs)
             did.append(1)
         a = ok("GET", small.get(between=between))
@@ -515,6 +548,7 @@ def _():
         equal(f"{what}: interrupted", marked, a.interrupted)
         equal(f"{what}: peers", 200, len(Device(a).keys))
     small.close()
+    rt.delete("wg1")
 
 
 run("settings and what is shown of them")

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Protocol, "Denial-of-service protection": 20 a second with a burst of 5 for
- * each IPv4 address and each IPv6 /64 of each namespace, 65,536 entries.
+ * each IPv4 address and each IPv6 /64 of each namespace, 65,536 entries. When a
+ * device is under load, and how much waits.
  */
 #include <errno.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
+#include "device-limits.h"
 #include "kernel/standin.h"
 #include "ktap.h"
 #include "ratelimit.h"
@@ -60,6 +62,13 @@ static const u64 starts[] = {
 };
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
+
+TEST(load_begins_at_512_of_4096_and_lasts_a_second)
+{
+	EXPECT_EQ(WG_UNDER_LOAD_BACKLOG, 512);
+	EXPECT_EQ(WG_MAX_WAITING_HANDSHAKES, 4096);
+	EXPECT_EQ(WG_UNDER_LOAD_NS, SECOND);
+}
 
 TEST(burst_of_five)
 {
