@@ -423,6 +423,15 @@ class Host:
             return None         # neighbours, multicast listeners
         return (proto, body)
 
+    def deaf(self, on):
+        """Whether what comes is thrown away in the kernel, at no cost."""
+        nothing = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
+        program = struct.pack("HL", 1, ctypes.addressof(nothing))
+        if on:              # SO_ATTACH_FILTER, SO_DETACH_FILTER
+            self.raw.setsockopt(socket.SOL_SOCKET, 26, program)
+        else:
+            self.raw.setsockopt(socket.SOL_SOCKET, 27, 0)
+
     def poll(self, seconds=0.0):
         """Takes in what has come, waiting that long for the first."""
         if not select.select([self.raw], [], [], seconds)[0]:
@@ -595,6 +604,16 @@ class Peer:
         equal("static key of an initiation", self.host.key.pub.hex(),
               opened.static.pub.hex())
         return opened
+
+    def newest(self, opened):
+        """That initiation, or the last that came since: on a slow machine a retry
+        may have ended the handshake of it."""
+        self.host.poll()
+        while True:
+            message = self.maybe(w.INITIATION, 0)
+            if not message:
+                return opened
+            opened = w.open_initiation(self.key, message)
 
     def answer(self, opened, **how):
         """Responds; the Session is current now."""
