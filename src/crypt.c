@@ -75,8 +75,8 @@ bool wg_batch_init(struct wg_batch *batch, struct wg_peer *peer,
 	batch->tx = tx;
 	batch->done = false;
 	for (skb = skbs; skb; skb = skb->next) {
-		batch->count++;
-		batch->bytes += skb->len;
+		batch->count += wg_cb(skb)->segments;
+		batch->bytes += wg_skb_work(skb);
 	}
 	return true;
 }

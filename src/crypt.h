@@ -9,9 +9,11 @@
 #define WG_CRYPT_H
 
 #include <linux/atomic.h>
+#include <linux/ip.h>
 #include <linux/list.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
+#include <linux/tcp.h>
 
 struct wg_peer;
 struct wg_session;
@@ -30,6 +32,7 @@ struct wg_session;
  * struct wg_skb_cb - what a packet carries through the engine, in skb->cb
  * @counter: its nonce
  * @mtu: limit of its padding, bytes, 0 for none (transmit)
+ * @segments: messages that it is, or will be; their nonces are consecutive
  * @dsfield: outer DS field (transmit), or that of the packet as it came
  * @data: it carries data, that is, is no keepalive
  * @ok: its tag was right (receive), or it is ready to be sent (transmit)
@@ -37,6 +40,7 @@ struct wg_session;
 struct wg_skb_cb {
 	u64 counter;
 	u32 mtu;
+	u16 segments;
 	u8 dsfield;
 	bool data;
 	bool ok;
@@ -49,6 +53,18 @@ static inline struct wg_skb_cb *wg_cb(struct sk_buff *skb)
 }
 
 /**
+ * wg_skb_work() - how much there is to be done for a packet
+ * @skb: with its &struct wg_skb_cb filled in
+ *
+ * Return: bytes, with what headers its segments will have, at least.
+ */
+static inline unsigned int wg_skb_work(struct sk_buff *skb)
+{
+	return skb->len + (wg_cb(skb)->segments - 1) *
+			  (sizeof(struct iphdr) + sizeof(struct tcphdr));
+}
+
+/**
  * struct wg_batch - the unit that moves through the engine
  * @order: in the peer's order, or its list of staged batches; under its lock;
  *	of kept ones only
@@ -56,8 +72,8 @@ static inline struct wg_skb_cb *wg_cb(struct sk_buff *skb)
  * @peer: whose, holds a reference; immutable
  * @session: whose keys, holds a reference; set before it enters an order
  * @skbs: the packets, linked by skb->next; owned by the batch
- * @count: packets; immutable
- * @bytes: sum of their lengths; immutable
+ * @count: messages; changes only as long as it is staged
+ * @bytes: sum of wg_skb_work(); changes only as long as it is staged
  * @depth: tunnels that these packets have passed on their way out; immutable
  * @tx: transmit; immutable
  * @done: the engine is finished with it; release and acquire
@@ -79,7 +95,7 @@ struct wg_batch {
  * struct wg_order - a peer's batches in one direction, in order
  * @lock: protects @batches, @packets and @bytes, and what the owner says
  * @batches: in order; only the first may be delivered, once it is done
- * @packets: in flight
+ * @packets: messages in flight
  * @bytes: in flight
  * @home: the CPU that delivers what is sent, so that one CPU's queues keep
  *	its order; under @lock, set when the order was idle for a while; -1

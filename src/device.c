@@ -17,6 +17,7 @@
 #include <net/net_namespace.h>
 #include <net/rtnetlink.h>
 #include "device.h"
+#include "ethtool.h"
 #include "handshake.h"
 #include "lookup.h"
 #include "peer.h"
@@ -188,6 +189,7 @@ static int netdev_init(struct net_device *dev)
 	INIT_LIST_HEAD(&wg->devices);
 	xa_init_flags(&wg->peers, XA_FLAGS_ACCOUNT);
 	wg->next_peer_id = 1;
+	wg->outer_gso = true;
 	wg_device_changed(wg);
 	wg_allowedips_init(&wg->allowedips, &wg->lock);
 	refcount_set(&wg->users, 1);
@@ -295,6 +297,7 @@ static void wg_setup(struct net_device *dev)
 		NETIF_F_GSO_SOFTWARE | NETIF_F_HIGHDMA;
 
 	dev->netdev_ops = &netdev_ops;
+	dev->ethtool_ops = &wg_ethtool_ops;
 	dev->header_ops = &ip_tunnel_header_ops;
 	dev->type = ARPHRD_NONE;
 	dev->flags = IFF_POINTOPOINT | IFF_NOARP;

@@ -97,6 +97,10 @@ struct wg_napi {
  * @cookie_born: when R was made, ns, 0 for never; by the handshake worker
  * @n_napis: how many @napis; immutable
  * @napis: immutable
+ * @outer_gso: messages of one GSO packet leave as one datagram; written under
+ *	rtnl, READ_ONCE
+ * @gso_datagrams: such datagrams that were sent
+ * @gso_messages: messages in them
  */
 struct wg_device {
 	struct net_device *dev;
@@ -132,6 +136,11 @@ struct wg_device {
 
 	unsigned int n_napis;
 	struct wg_napi *napis;
+	bool outer_gso;
+
+	/* written while what is above is read by other CPUs */
+	atomic64_t gso_datagrams ____cacheline_aligned_in_smp;
+	atomic64_t gso_messages;
 };
 
 /**

@@ -10,6 +10,7 @@
 #include "device.h"
 #include "handshake.h"
 #include "netlink.h"
+#include "pages.h"
 #include "peer.h"
 
 static int __init wg_module_init(void)
@@ -22,9 +23,12 @@ static int __init wg_module_init(void)
 	err = wg_peer_module_init();
 	if (err)
 		goto err_allowedips;
-	err = wg_crypt_module_init();
+	err = wg_pages_module_init();
 	if (err)
 		goto err_peer;
+	err = wg_crypt_module_init();
+	if (err)
+		goto err_pages;
 	err = wg_handshake_module_init();
 	if (err)
 		goto err_crypt;
@@ -43,6 +47,8 @@ err_handshake:
 	wg_handshake_module_exit();
 err_crypt:
 	wg_crypt_module_exit();
+err_pages:
+	wg_pages_module_exit();
 err_peer:
 	wg_peer_module_exit();
 err_allowedips:
@@ -56,6 +62,7 @@ static void __exit wg_module_exit(void)
 	wg_device_module_exit();
 	wg_handshake_module_exit();
 	wg_crypt_module_exit();
+	wg_pages_module_exit();
 	wg_peer_module_exit();
 	wg_allowedips_module_exit();
 }

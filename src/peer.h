@@ -31,7 +31,7 @@
  *	the sessions' tx_counter
  * @rx: order of what is received
  * @staged: batches that wait for a session
- * @n_staged: packets in them
+ * @n_staged: messages in them
  * @current_session: sends and receives; RCU, written under @lock
  * @previous: still receives; RCU, written under @lock
  * @next: responder's, not confirmed; RCU, written under @lock

@@ -15,6 +15,7 @@
 #include "device.h"
 #include "handshake.h"
 #include "lookup.h"
+#include "pages.h"
 #include "peer.h"
 #include "rx.h"
 #include "session.h"
@@ -23,10 +24,16 @@
 /* Packets that wait for the stack, for each NAPI: 4 polls of GRO's best. */
 #define MAX_UNDELIVERED	8192
 
-/* Takes a transport message; data at its header. */
-static void receive_data(struct wg_device *wg, struct sk_buff *skb)
+/*
+ * The copy of a shorter message does not get a part of our pages: it would keep
+ * too much more memory than its socket is charged for.
+ */
+#define ASIDE_LEAST	1024
+
+/* Takes a transport message, whose data begins with @msg, a copy of it or not. */
+static void receive_data(struct wg_device *wg, struct sk_buff *skb,
+			 const struct wg_msg_data *msg)
 {
-	const struct wg_msg_data *msg = (const void *)skb->data;
 	struct wg_session *session = NULL;
 	struct wg_skb_cb *cb = wg_cb(skb);
 	struct wg_batch batch, *kept;
@@ -42,6 +49,7 @@ static void receive_data(struct wg_device *wg, struct sk_buff *skb)
 	peer = session->peer;
 
 	cb->counter = get_unaligned_le64(&msg->counter);
+	cb->segments = 1;
 	cb->ok = false;
 	if (unlikely(cb->counter >= WG_REJECT_AFTER_MESSAGES ||
 		     wg_session_expired(wg_session_age(session))))
@@ -84,6 +92,8 @@ err_free:
 
 int wg_rx_udp(struct sock *sk, struct sk_buff *skb)
 {
+	const struct wg_msg_data *msg;
+	struct wg_msg_data copy;
 	struct wg_device *wg;
 
 	rcu_read_lock();
@@ -92,16 +102,17 @@ int wg_rx_udp(struct sock *sk, struct sk_buff *skb)
 		kfree_skb(skb);
 		goto out;
 	}
-	/* the shortest message has 32 bytes; the stack checked UDP's length */
-	if (unlikely(!pskb_may_pull(skb, sizeof(struct udphdr) +
-					 WG_DATA_OVERHEAD)))
+	/* the stack checked UDP's length; no message is shorter than this */
+	msg = skb_header_pointer(skb, sizeof(struct udphdr), sizeof(copy),
+				 &copy);
+	if (unlikely(!msg))
 		goto drop;
 	skb_set_transport_header(skb, 0);
 	__skb_pull(skb, sizeof(struct udphdr));
 
-	switch (wg_msg_classify(*(__le32 *)skb->data, skb->len)) {
+	switch (wg_msg_classify(msg->type, skb->len)) {
 	case WG_MSG_DATA:
-		receive_data(wg, skb);
+		receive_data(wg, skb, msg);
 		goto out;
 	case WG_MSG_INITIATION:
 	case WG_MSG_RESPONSE:
@@ -121,21 +132,87 @@ out:
 	return 0;
 }
 
+/*
+ * A copy with what is needed further on, or NULL: outer headers and message,
+ * data at the latter. Takes @skb where it returns a copy.
+ */
+static struct sk_buff *copy_aside(struct sk_buff *skb)
+{
+	unsigned int outer = skb->data - skb_network_header(skb);
+	/* so that the inner IP header is aligned */
+	unsigned int room = NET_SKB_PAD + ALIGN(outer, 16);
+	unsigned int len = skb->len, size;
+	struct wg_piece piece;
+	struct sk_buff *copy;
+
+	size = SKB_DATA_ALIGN(room + len) +
+	       SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+	if (len < ASIDE_LEAST || size > PAGE_SIZE ||
+	    !wg_piece_get(&piece, size, size))
+		return NULL;
+	copy = build_skb(page_address(piece.page) + piece.offset, size);
+	if (unlikely(!copy)) {
+		put_page(piece.page);
+		return NULL;
+	}
+	skb_reserve(copy, room);
+	if (unlikely(skb_copy_bits(skb, -(int)outer, copy->data - outer,
+				   outer + len))) {
+		kfree_skb(copy);
+		return NULL;
+	}
+	skb_put(copy, len);
+	skb_set_network_header(copy, -(int)outer);
+	skb_set_transport_header(copy, -(int)sizeof(struct udphdr));
+	copy->protocol = skb->protocol;
+	copy->priority = skb->priority;
+	copy->skb_iif = skb->skb_iif;
+	copy->dev = skb->dev;
+	copy->next = skb->next;
+	skb_copy_secmark(copy, skb);
+#ifdef CONFIG_NET_RX_BUSY_POLL
+	copy->napi_id = skb->napi_id;
+#endif
+	*skb_hwtstamps(copy) = *skb_hwtstamps(skb);
+	*wg_cb(copy) = *wg_cb(skb);
+	consume_skb(skb);
+	return copy;
+}
+
+/*
+ * Takes @skb; returns it or a copy. In place only where it is ours alone: of
+ * what lies in pages somebody may change what was found right, before it is
+ * read again.
+ */
+static struct sk_buff *decrypt_one(struct sk_buff *skb, struct wg_aead *aead)
+{
+	const unsigned int header = sizeof(struct wg_msg_data);
+
+	if (skb_is_nonlinear(skb) || skb_cloned(skb)) {
+		struct sk_buff *copy = copy_aside(skb);
+
+		if (copy)
+			skb = copy;
+		else if (unlikely(skb_linearize_cow(skb)))
+			return skb;
+	}
+	if (likely(wg_aead_open(aead, skb->data + header, skb->len - header,
+				wg_cb(skb)->counter))) {
+		__skb_pull(skb, header);
+		__skb_trim(skb, skb->len - WG_TAG_LEN);
+		wg_cb(skb)->ok = true;
+	}
+	return skb;
+}
+
 void wg_rx_decrypt(struct wg_batch *batch)
 {
 	struct wg_aead aead;
-	struct sk_buff *skb;
+	struct sk_buff **pos;
 
 	wg_aead_init(&aead, batch->session->keys.recv);
-	for (skb = batch->skbs; skb; skb = skb->next) {
-		const unsigned int header = sizeof(struct wg_msg_data);
-
-		if (unlikely(skb_linearize_cow(skb)))
-			continue;
-		wg_cb(skb)->ok = wg_aead_open(&aead, skb->data + header,
-					      skb->len - header,
-					      wg_cb(skb)->counter);
-	}
+	for (pos = &batch->skbs; *pos; pos = &(*pos)->next)
+		*pos = decrypt_one(*pos, &aead);
 	wg_aead_wipe(&aead);
 }
 
@@ -244,13 +321,13 @@ static void to_stack(struct wg_peer *peer, struct sk_buff *skb)
 
 /*
  * One message at a time for each peer, in order: so the replay window needs
- * no lock. Takes @skb.
+ * no lock. Takes @skb, which holds the plaintext where its tag was right.
  */
 static void receive_one(struct wg_peer *peer, struct wg_session *session,
 			struct sk_buff *skb)
 {
-	unsigned int bytes = skb->len;
-	bool data = bytes > WG_DATA_OVERHEAD;
+	unsigned int bytes = skb->len + WG_DATA_OVERHEAD;
+	bool data = skb->len;
 	struct wg_endpoint from;
 	bool confirmed;
 
@@ -294,8 +371,6 @@ static void receive_one(struct wg_peer *peer, struct wg_session *session,
 		consume_skb(skb);
 		return;
 	}
-	__skb_pull(skb, sizeof(struct wg_msg_data));
-	__skb_trim(skb, skb->len - WG_TAG_LEN);
 	if (unlikely(!check_inner(peer, skb))) {
 		kfree_skb(skb);
 		return;

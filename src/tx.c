@@ -20,6 +20,7 @@
 #include "device.h"
 #include "handshake.h"
 #include "peer.h"
+#include "segment.h"
 #include "session.h"
 #include "socket.h"
 #include "tx.h"
@@ -32,8 +33,10 @@ static void assign(struct wg_batch *batch)
 	struct sk_buff *skb;
 
 	lockdep_assert_held(&batch->peer->tx.lock);
-	for (skb = batch->skbs; skb; skb = skb->next)
-		wg_cb(skb)->counter = counter++;
+	for (skb = batch->skbs; skb; skb = skb->next) {
+		wg_cb(skb)->counter = counter;
+		counter += wg_cb(skb)->segments;
+	}
 	WRITE_ONCE(session->tx_counter, counter);
 }
 
@@ -58,19 +61,20 @@ static void drop_oldest(struct wg_peer *peer)
 	struct wg_batch *batch = list_first_entry(&peer->staged,
 						  struct wg_batch, order);
 	struct sk_buff *skb = batch->skbs;
+	unsigned int n = wg_cb(skb)->segments;
 
 	lockdep_assert_held(&peer->tx.lock);
 	batch->skbs = skb->next;
-	batch->count--;
-	batch->bytes -= skb->len;
-	WRITE_ONCE(peer->n_staged, peer->n_staged - 1);
+	batch->count -= n;
+	batch->bytes -= wg_skb_work(skb);
+	WRITE_ONCE(peer->n_staged, peer->n_staged - n);
 	skb_mark_not_on_list(skb);
 	kfree_skb(skb);
 	if (!batch->count) {
 		list_del(&batch->order);
 		wg_batch_free(batch);
 	}
-	count_dropped(peer, 1);
+	count_dropped(peer, n);
 }
 
 /*
@@ -206,6 +210,7 @@ void wg_tx_keepalive(struct wg_peer *peer)
 	skb_reserve(skb, LL_MAX_HEADER + WG_OUTER_HEADROOM +
 			 sizeof(struct wg_msg_data));
 	memset(wg_cb(skb), 0, sizeof(struct wg_skb_cb));
+	wg_cb(skb)->segments = 1;
 
 	net_dbg_ratelimited("%s: keepalive to peer %u\n", peer->wg->dev->name,
 			    peer->id);
@@ -283,25 +288,36 @@ static struct sk_buff *encrypt_one(struct sk_buff *skb, struct wg_aead *aead,
 	return skb;
 }
 
+/* Takes @skb; returns what is to be sent, fewer where memory is short. */
+static struct sk_buff *encrypt(struct wg_batch *batch, struct wg_aead *aead,
+			       struct sk_buff *skb)
+{
+	unsigned int wanted = wg_cb(skb)->segments, got = 0;
+	struct sk_buff *list, *pos;
+
+	if (wanted > 1)
+		list = wg_segment_seal(skb, aead, batch->session);
+	else
+		list = encrypt_one(skb, aead, batch->session);
+	for (pos = list; pos; pos = pos->next)
+		got += wg_cb(pos)->segments;
+	while (unlikely(got++ < wanted))
+		DEV_STATS_INC(batch->peer->wg->dev, tx_errors);
+	return list;
+}
+
 void wg_tx_encrypt(struct wg_batch *batch)
 {
-	struct sk_buff **pos = &batch->skbs, *skb;
+	struct sk_buff *skb = batch->skbs, *next, **end = &batch->skbs;
 	struct wg_aead aead;
 
 	wg_aead_init(&aead, batch->session->keys.send);
-	while ((skb = *pos)) {
-		struct sk_buff *next = skb->next;
-
+	for (; skb; skb = next) {
+		next = skb->next;
 		skb_mark_not_on_list(skb);
-		skb = encrypt_one(skb, &aead, batch->session);
-		if (unlikely(!skb)) {
-			DEV_STATS_INC(batch->peer->wg->dev, tx_errors);
-			*pos = next;
-			continue;
-		}
-		*pos = skb;
-		skb->next = next;
-		pos = &skb->next;
+		*end = encrypt(batch, &aead, skb);
+		while (*end)
+			end = &(*end)->next;
 	}
 	wg_aead_wipe(&aead);
 }
@@ -334,16 +350,21 @@ void wg_tx_deliver(struct wg_batch *batch)
 	wg_peer_arm(peer, wg_timers_sent(&peer->timers, now, data, jitter));
 
 	for (; skb; skb = next) {
-		unsigned int len = skb->len;
+		unsigned int len = skb->len, n = wg_cb(skb)->segments;
 
 		next = skb->next;
 		skb_mark_not_on_list(skb);
 		if (wg_socket_send(peer, skb, wg_cb(skb)->dsfield)) {
-			DEV_STATS_INC(peer->wg->dev, tx_errors);
+			while (n--)
+				DEV_STATS_INC(peer->wg->dev, tx_errors);
 			continue;
 		}
-		packets++;
+		packets += n;
 		bytes += len;
+		if (n > 1) {
+			atomic64_inc(&peer->wg->gso_datagrams);
+			atomic64_add(n, &peer->wg->gso_messages);
+		}
 	}
 	if (packets) {
 		dev_sw_netstats_tx_add(peer->wg->dev, packets, bytes);
@@ -359,8 +380,12 @@ void wg_tx_deliver(struct wg_batch *batch)
 		wg_handshake_want(peer, false);
 }
 
-/* Readies a packet of the stack, segments of a GSO packet one by one. */
-static void prepare(struct sk_buff *skb, u32 mtu, u8 dsfield)
+/*
+ * Readies a packet of the stack: a GSO packet that makes so many messages, or
+ * its segments one by one.
+ */
+static void prepare(struct sk_buff *skb, unsigned int segments, u32 mtu,
+		    u8 dsfield)
 {
 	struct wg_skb_cb *cb = wg_cb(skb);
 
@@ -368,6 +393,7 @@ static void prepare(struct sk_buff *skb, u32 mtu, u8 dsfield)
 	skb_scrub_packet(skb, true);
 	cb->counter = 0;
 	cb->mtu = mtu;
+	cb->segments = segments;
 	/* RFC 6040, normal mode: the mark is copied, DSCP is 0 outside */
 	cb->dsfield = dsfield & INET_ECN_MASK;
 	cb->data = true;
@@ -385,6 +411,19 @@ static void send_unreachable(struct sk_buff *skb)
 				0);
 }
 
+/*
+ * Whether packets are unlikely to be staged. What is staged is segmented
+ * before, so that the limit is one of messages, unless the session has just
+ * gone.
+ */
+static bool can_send_now(struct wg_peer *peer)
+{
+	const struct wg_session *s = rcu_dereference_bh(peer->current_session);
+
+	return !READ_ONCE(peer->n_staged) && s && READ_ONCE(s->may_send) &&
+	       !wg_session_expired(wg_session_age(s));
+}
+
 netdev_tx_t wg_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct wg_device *wg = netdev_priv(dev);
@@ -393,6 +432,7 @@ netdev_tx_t wg_xmit(struct sk_buff *skb, struct net_device *dev)
 	struct sk_buff *list, *pos;
 	struct wg_batch batch;
 	struct wg_peer *peer;
+	unsigned int n = 0;
 	u8 dsfield;
 	bool v6;
 	int err;
@@ -435,7 +475,9 @@ netdev_tx_t wg_xmit(struct sk_buff *skb, struct net_device *dev)
 
 	mtu = skb_valid_dst(skb) ? dst_mtu(skb_dst(skb)) : READ_ONCE(dev->mtu);
 	skb_get_hash(skb);
-	if (skb_is_gso(skb)) {
+	if (skb_is_gso(skb) && READ_ONCE(wg->outer_gso) && can_send_now(peer))
+		n = wg_segment_count(skb, mtu);
+	if (skb_is_gso(skb) && !n) {
 		/*
 		 * Linear, summed while they are copied: what is encrypted in
 		 * place must not be shared with the sender anyway.
@@ -456,7 +498,7 @@ netdev_tx_t wg_xmit(struct sk_buff *skb, struct net_device *dev)
 		list = skb;
 	}
 	for (pos = list; pos; pos = pos->next)
-		prepare(pos, mtu, dsfield);
+		prepare(pos, n ?: 1, mtu, dsfield);
 
 	if (likely(wg_batch_init(&batch, peer, list, true))) {
 		send_batch(peer, &batch);
