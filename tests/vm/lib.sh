@@ -246,6 +246,16 @@ need_own_packages() {
 	esac
 }
 
+# sanitized SOURCE: of a kernel whose instrumented code is the module's, what is
+# instrumented all the same, for it handles what the module gives it: the network,
+# and what keeps timers, work, tables and callbacks
+sanitized() {
+	{
+		(cd "$1/net" && ls core/*.c ipv4/*.c ipv6/*.c netlink/*.c sched/*.c xfrm/*.c netfilter/*.c)
+		printf '%s\n' veth.c loopback.c tun.c timer.c workqueue.c tree.c xarray.c rhashtable.c
+	} | sed -n 's|^\(.*/\)\?\([^/]*\)\.c$|KASAN_SANITIZE_\2.o=y|p' | sort -u
+}
+
 prepare_own() { # NAME
 	local name=$1 dir=$vm_cache/kernels/$1 src src_version key frags make_args
 	local layout=1 version image
@@ -257,6 +267,9 @@ prepare_own() { # NAME
 	# Of all that is instrumented, KCSAN watches one access in some hundreds:
 	# let it be the module's.
 	[ "$name" != kcsan-6.1 ] || { make_args+=(KCSAN_SANITIZE=n); layout=2; }
+	# The checks of KASAN and UBSAN would be half of all that such a kernel does,
+	# most of them of the other checkers' own memory.
+	[ "$name" != debug-6.1 ] || layout=2
 	if [ "$d_suites" = security ]; then
 		apt_root "$d_release" "$d_release" amd64 "$d_release" security
 	else
@@ -269,6 +282,10 @@ prepare_own() { # NAME
 	mkdir -p "$dir/build" "$vm_cache/kernels/source-$version"
 	with_lock "source-$version" source_tree "$vm_cache/kernels/source-$version" "$version" || exit
 	src=$vm_cache/kernels/source-$version/linux-source-$version
+	[ "$name" != debug-6.1 ] || {
+		mapfile -t -O "${#make_args[@]}" make_args < <(sanitized "$src")
+		make_args+=(KASAN_SANITIZE=n UBSAN_SANITIZE=n)
+	}
 	rm -f "$dir/.done"
 	say "building the kernel $name (15 minutes on one core; the log: $dir/build.log)"
 	build_kernel "$name" "$dir" tinyconfig "${frags[@]}" -- -C "$src" O="$dir/build" "${make_args[@]}"
