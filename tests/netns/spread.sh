@@ -119,8 +119,10 @@ for ((i = 0; i < N; i++)); do
 	must "d$i" on "d$i" timeout "$(slow 20)" ip link del wg0
 done
 took=$(($(now) - begin))
-expect_range "milliseconds" 0 $((20000 * ADIT_SLOW)) "$took"
 say "16 devices in $took ms"
+# Of which the machine has next to nothing left: 17 to 20 s on two emulated CPUs, twice as
+# much while they are busy with other things.
+expect_range "milliseconds" 0 $((90000 * ADIT_SLOW)) "$took"
 for p in "${FANS[@]}"; do
 	stop "$p"
 done
