@@ -764,6 +764,18 @@ tunnel() {
 	must "setting wg0 up on b" on b ip link set wg0 up
 }
 
+# copy STEP FROM TO ADDRESS: $TMP/sent goes by TCP, and comes as it was
+copy() {
+	local listener
+
+	start received "$3" "$LIB_DIR/wire" tcp-listen 5001
+	listener=$PID
+	STEP=$1
+	OUT=$(on "$2" timeout "$(slow 20)" "$LIB_DIR/wire" tcp-send "$4" 5001 \
+		< "$TMP/sent" 2>&1) && wait "$listener" || fail "the transfer ends" "$OUT"
+	expect_ok "$1: what came is what was sent" cmp "$TMP/sent" "$TMP/received"
+}
+
 # expect_ping STEP HOST ARGUMENTS...: every echo request of ping is answered.
 # With -c the limit follows from the count.
 expect_ping() {

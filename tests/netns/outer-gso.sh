@@ -41,16 +41,6 @@ flag() { # HOST on|off
 count() { # HOST: datagrams that were sent as several messages
 	on "$1" ethtool -S wg0 | awk '/tx_outer_gso_datagrams:/ { print $2 }'
 }
-copy() { # STEP FROM TO ADDRESS
-	local listener
-
-	start received "$3" "$LIB_DIR/wire" tcp-listen 5001
-	listener=$PID
-	STEP=$1
-	OUT=$(on "$2" timeout "$(slow 20)" "$LIB_DIR/wire" tcp-send "$4" 5001 \
-		< "$TMP/sent" 2>&1) && wait "$listener" || fail "the transfer ends" "$OUT"
-	expect_ok "$1: what came is what was sent" cmp "$TMP/sent" "$TMP/received"
-}
 refused() { # datagrams that UDP refused, of a and b
 	local h
 

@@ -12,16 +12,6 @@ tunnel
 expect_ping "tunnel is up" a -c 1 10.9.0.2
 head -c 1500000 /dev/urandom > "$TMP/sent"
 
-copy() { # STEP FROM TO ADDRESS
-	local listener
-
-	start received "$3" "$LIB_DIR/wire" tcp-listen 5001
-	listener=$PID
-	STEP=$1
-	OUT=$(on "$2" timeout "$(slow 20)" "$LIB_DIR/wire" tcp-send "$4" 5001 \
-		< "$TMP/sent" 2>&1) && wait "$listener" || fail "the transfer ends" "$OUT"
-	expect_ok "$1: what came is what was sent" cmp "$TMP/sent" "$TMP/received"
-}
 
 both_ways() {
 	copy "$1, a to b" a b 10.9.0.2

@@ -64,16 +64,6 @@ in_order() {
 	expect_min "$1: received of 4000" 1000 "$got"
 	expect_eq "$1: late, twice, corrupt" "0 0 0" "$late $twice $corrupt"
 }
-copy() { # STEP FROM TO ADDRESS
-	local listener
-
-	start received "$3" "$LIB_DIR/wire" tcp-listen 5001
-	listener=$PID
-	STEP=$1
-	OUT=$(on "$2" timeout "$(slow 20)" "$LIB_DIR/wire" tcp-send "$4" 5001 \
-		< "$TMP/sent" 2>&1) && wait "$listener" || fail "the transfer ends" "$OUT"
-	expect_ok "$1: what came is what was sent" cmp "$TMP/sent" "$TMP/received"
-}
 all() { # STEP
 	datagrams "$1, UDP a to b" a b 10.9.0.2 1000 40
 	datagrams "$1, UDP b to a over IPv6" b a fd09::1 1200 20

@@ -362,9 +362,7 @@ def _():
     for mtu in (1408, 1412, 1411, 1281):
         for v6 in (False, True):
             to = p.inner6 if v6 else p.inner
-            host().ip("route replace %s dev wg0 mtu lock %d" % (to, mtu)
-                      if not v6 else
-                      "route replace %s dev wg0 mtu lock %d" % (to, mtu))
+            host().ip("route replace %s dev wg0 mtu lock %d" % (to, mtu))
             for on in (True, False):
                 own(on)
                 before = counted()
@@ -382,8 +380,6 @@ def _():
 @point("written while the tunnel has no session yet: staged, and nothing is lost")
 def _():
     p = Peer(host())
-    with_session = Peer(host())
-    with_session.handshake()
     p.trigger()
     opened = p.initiation()
     p.answer(opened)

@@ -267,8 +267,8 @@ prepare_own() { # NAME
 	# Of all that is instrumented, KCSAN watches one access in some hundreds:
 	# let it be the module's.
 	[ "$name" != kcsan-6.1 ] || { make_args+=(KCSAN_SANITIZE=n); layout=2; }
-	# The checks of KASAN and UBSAN would be half of all that such a kernel does,
-	# most of them of the other checkers' own memory.
+	# The checks of KASAN in every file were half of all that such a kernel did,
+	# also those of the other checkers' own memory.
 	[ "$name" != debug-6.1 ] || layout=2
 	if [ "$d_suites" = security ]; then
 		apt_root "$d_release" "$d_release" amd64 "$d_release" security
