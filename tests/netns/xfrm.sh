@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 5 "IPsec below and above WireGuard" nft
+begin 6 "IPsec below and above WireGuard" nft
 
 pair
 # esp HOST MINE HIS SPI-OUT SPI-IN: states of that pair of addresses.
@@ -32,7 +32,7 @@ policy() {
 }
 if ! OUT=$(esp a 192.0.2.1 192.0.2.2 0x101 0x102 2>&1); then
 	say "$OUT"
-	for p in "IPv4 outside" "IPv6 outside" "while up" "full size" "inside"; do
+	for p in "IPv4 outside" "IPv6 outside" "while up" "full size" "inside" "no mixing"; do
 		point "$p"
 		skip_point "this kernel has no IPsec"
 	done
@@ -121,5 +121,13 @@ expect_ping "IPv6" a -c 2 -i 0.05 fd09::2
 expect_ping "large" a -c 1 -s 3000 10.9.0.2
 expect_min "ESP that came out of the tunnel" 5 "$(nft_count b t inner)"
 expect_eq "bare echoes that did" 0 "$(nft_count b t plain)"
+
+point "IPsec around the tunnel is none of the packets inside"
+policy a del 10.9.0.1 10.9.0.2 icmp
+zero
+expect_no_ping "bare inside, ESP outside" a -c 2 -i 0.05 -W 1 10.9.0.2
+expect_eq "bare echoes that came out of the tunnel" 2 "$(nft_count b t plain)"
+policy a add 10.9.0.1 10.9.0.2 icmp
+expect_ping "ESP inside again" a -c 1 10.9.0.2
 
 finish
