@@ -91,10 +91,25 @@ if offload gro on rx-gro-list on rx-udp-gro-forwarding on; then
 	on b ethtool -K wg0 rx-gro-list off > /dev/null 2>&1
 	on a ethtool -K wg0 rx-gro-list off > /dev/null 2>&1
 	# Bursts that are too large for one CPU, from a softirq: what the CPUs send
-	# must leave by one of them.
+	# must leave by one of them, that of the softirq after a rest of a second.
+	nft_load b <<- 'END'
+		table inet cpus {
+			counter first { }
+			counter others { }
+			chain c {
+				type filter hook output priority 0
+				udp dport 51820 udp length > 1000 meta cpu 0 counter name first
+				udp dport 51820 udp length > 1000 meta cpu != 0 counter name others
+			}
+		}
+	END
 	for i in 1 2 3; do
+		sleep 1.2
 		in_order "bursts $i, UDP c to a over IPv6" c a fd09::1 1300 30
 	done
+	expect_min "messages that left by the first CPU" 100 "$(nft_count b cpus first)"
+	expect_eq "messages that left by other CPUs" 0 "$(nft_count b cpus others)"
+	must "no table" on b nft delete table inet cpus
 	copy "UDP forwarding without lists, TCP a to c" a c 198.51.100.3
 	datagrams "UDP forwarding without lists, UDP a to c" a c 198.51.100.3 1000 40
 else

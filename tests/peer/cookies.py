@@ -397,7 +397,7 @@ def _():
 
     before = harness.until(10, "all is quiet before", still)
     h.box.clear()
-    load(600)
+    load()
     p.send(p.initiate().message)
     check("an answer", h.take(lambda q: p.mine(q, w.COOKIE_REPLY), 5))
     sent = harness.until(10, "all is quiet after", still) - before
