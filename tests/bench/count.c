@@ -18,11 +18,12 @@
  * it. "rep": its first one is a string instruction, each round of which is
  * counted (so a copy by bytes counts its bytes).
  *
- * For -accel tcg,thread=single (as -icount has it): one thread runs all CPUs,
- * nothing here is locked. QEMU ships no header for plugins everywhere; what
- * is used of version 1 of their interface is declared here (QEMU,
- * docs/devel/tcg-plugins).
+ * Each CPU counts for itself, so that they may run at once (-accel
+ * tcg,thread=multi); what others execute while one comes to a mark may be
+ * counted or not. QEMU ships no header for plugins everywhere; what is used of
+ * version 1 of their interface is declared here (QEMU, docs/devel/tcg-plugins).
  */
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -59,15 +60,20 @@ __attribute__((visibility("default"))) int qemu_plugin_version = 1;
 struct block {
 	struct block *next;
 	uint64_t address;
-	uint64_t executed;	/* of the open window; times, not instructions */
+	/* of the open window; times, not instructions */
+	uint64_t executed[CPUS];
 	uint32_t n;		/* instructions */
 	bool rep;
 };
 
+/* blocks are only added, under the lock */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct block *buckets[BUCKETS];
-static uint64_t by_cpu[CPUS];
+static struct {
+	uint64_t n;
+} __attribute__((aligned(64))) by_cpu[CPUS];
 static FILE *out;
-static bool counting;
+static volatile bool counting;
 static unsigned int windows;
 
 static struct block *block_of(uint64_t address, uint32_t n, bool rep)
@@ -96,32 +102,37 @@ static void executed(unsigned int cpu, void *data)
 
 	if (!counting)
 		return;
-	b->executed++;
-	by_cpu[cpu % CPUS] += b->n;
+	b->executed[cpu % CPUS]++;
+	by_cpu[cpu % CPUS].n += b->n;
 }
 
 static void mark(unsigned int cpu, void *data)
 {
 	uint32_t what = (uintptr_t)data;
 	struct block *b;
-	unsigned int i;
+	unsigned int i, c;
 
 	(void)cpu;
+	pthread_mutex_lock(&lock);
 	if (what == 2 && counting) {
 		fprintf(out, "window %u\n", ++windows);
 		for (i = 0; i < CPUS; i++)
-			if (by_cpu[i])
+			if (by_cpu[i].n)
 				fprintf(out, "cpu %u %llu\n", i,
-					(unsigned long long)by_cpu[i]);
+					(unsigned long long)by_cpu[i].n);
 	}
 	for (i = 0; i < BUCKETS; i++)
 		for (b = buckets[i]; b; b = b->next) {
-			if (what == 2 && counting && b->executed)
+			uint64_t sum = 0;
+
+			for (c = 0; c < CPUS; c++)
+				sum += b->executed[c];
+			if (what == 2 && counting && sum)
 				fprintf(out, "block %llx %llu%s\n",
 					(unsigned long long)b->address,
-					(unsigned long long)b->executed * b->n,
+					(unsigned long long)sum * b->n,
 					b->rep ? " rep" : "");
-			b->executed = 0;
+			memset(b->executed, 0, sizeof(b->executed));
 		}
 	if (what == 2 && counting) {
 		fputs("end\n", out);
@@ -129,6 +140,7 @@ static void mark(unsigned int cpu, void *data)
 	}
 	memset(by_cpu, 0, sizeof(by_cpu));
 	counting = what == 1;
+	pthread_mutex_unlock(&lock);
 }
 
 /* movs, stos, lods, cmps, scas with a rep prefix */
@@ -165,7 +177,9 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, mark,
 				CB_NO_REGS, (void *)(uintptr_t)(what - MARK));
 	}
+	pthread_mutex_lock(&lock);
 	b = block_of(qemu_plugin_tb_vaddr(tb), n, rep);
+	pthread_mutex_unlock(&lock);
 	qemu_plugin_register_vcpu_tb_exec_cb(tb, executed, CB_NO_REGS, b);
 }
 

@@ -10,9 +10,11 @@
 #   BENCH_SIDES	in-kernel, adit, none (without a tunnel: what is not a driver's)
 #   BENCH_ROUNDS	how often each side has its turn (default 1)
 #   BENCH_RUNS	windows of each workload a turn (default 1)
+#   BENCH_TIMES	so many times the usual amount (default 1)
 #   BENCH_SYMBOLS	not empty: print the symbols of the kernel, too
 #
-# For each window, in this order: "# window SIDE WORKLOAD units N ns T lost L".
+# For each window, in this order: "# window SIDE WORKLOAD units N ns T lost L ...",
+# as tests/bench/load.c says it.
 
 # shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/../netns/lib.sh"
@@ -20,7 +22,8 @@
 . "$(dirname "$0")/lib.sh"
 
 dir=$(cd "$(dirname "$0")" && pwd)
-: "${BENCH_WORK:=tcp rr}" "${BENCH_SIDES:=in-kernel adit}" "${BENCH_ROUNDS:=1}" "${BENCH_RUNS:=1}"
+: "${BENCH_WORK:=tcp rr}" "${BENCH_SIDES:=in-kernel adit}" "${BENCH_ROUNDS:=1}" "${BENCH_RUNS:=1}" \
+	"${BENCH_TIMES:=1}"
 read -ra work <<< "$BENCH_WORK"
 read -ra sides <<< "$BENCH_SIDES"
 
@@ -41,7 +44,7 @@ set_up() { # WORKLOAD SIDE
 
 	[ "$1" = "$name" ] || wired=1
 	case $name in
-	tcp* | bidir | rr | udp64)
+	tcp* | bidir | rr | loaded | udp64)
 		pair
 		[ -z "$wired" ] || wire_like a:eth0 b:eth0
 		FROM=192.0.2.1 TO=192.0.2.2
@@ -154,18 +157,19 @@ set_up() { # WORKLOAD SIDE
 }
 
 run_one() { # WORKLOAD
-	local from=${NS[a]} to=${NS[b]} load=$dir/load
+	local from=${NS[a]} to=${NS[b]} load=$dir/load times=$BENCH_TIMES
 
 	case ${1%/wire} in
-	tcp) set -- tcp "$from" "$to" "$TO" 5001 1 4000000 12000000 ;;
-	tcp4) set -- tcp "$from" "$to" "$TO" 5001 4 4000000 12000000 ;;
-	bidir) set -- tcp "$from" "$to" "$TO" 5001 1 4000000 12000000 back "$FROM" ;;
-	rr) set -- rr "$from" "$to" "$TO" 5001 64 100 1000 ;;
-	udp64) set -- udp "$from" "$to" "$TO" 5001 1 64 500 4000 ;;
-	forward*) set -- tcp "${NS[c]}" "$to" "$TO" 5001 1 3000000 8000000 ;;
-	reverse*) set -- tcp "$to" "${NS[c]}" "$FROM" 5001 1 3000000 8000000 ;;
-	hub) set -- tcp "$from" "$to" "$TO" 5001 1 3000000 8000000 ;;
-	peers | devices) set -- udp "$from" "$to" "$TO" 5001 "$COUNT" 1200 512 4096 ;;
+	tcp) set -- tcp "$from" "$to" "$TO" 5001 1 4000000 $((12000000 * times)) ;;
+	tcp4) set -- tcp "$from" "$to" "$TO" 5001 4 4000000 $((12000000 * times)) ;;
+	bidir) set -- tcp "$from" "$to" "$TO" 5001 1 4000000 $((12000000 * times)) back "$FROM" ;;
+	rr) set -- rr "$from" "$to" "$TO" 5001 64 100 $((1000 * times)) ;;
+	loaded) set -- loaded "$from" "$to" "$TO" 5001 64 100 $((1000 * times)) "$RATE" ;;
+	udp64) set -- udp "$from" "$to" "$TO" 5001 1 64 500 $((4000 * times)) ;;
+	forward*) set -- tcp "${NS[c]}" "$to" "$TO" 5001 1 3000000 $((8000000 * times)) ;;
+	reverse*) set -- tcp "$to" "${NS[c]}" "$FROM" 5001 1 3000000 $((8000000 * times)) ;;
+	hub) set -- tcp "$from" "$to" "$TO" 5001 1 3000000 $((8000000 * times)) ;;
+	peers | devices) set -- udp "$from" "$to" "$TO" 5001 "$COUNT" 1200 512 $((4096 * times)) ;;
 	esac
 	expect_ok "running $*" timeout 120 "$load" "$@"
 }
@@ -182,7 +186,22 @@ take_down() {
 }
 
 begin $((${#sides[@]} * BENCH_ROUNDS)) "counted: ${work[*]}" ethtool gzip base64
+# RATE: six tenths of what the kernel's driver carries of such datagrams
+offered_load() {
+	local units ns
+
+	swap_driver in-kernel
+	set_up udp64 in-kernel
+	expect_ok "what the kernel's driver carries" timeout 120 "$dir/load" udp \
+		"${NS[a]}" "${NS[b]}" "$TO" 5001 1 1200 500 $((4000 * BENCH_TIMES)) || exit
+	read -r _ units _ ns _ <<< "$OUT"
+	RATE=$((units * 1000000000 / ns * 6 / 10))
+	say "loaded: $RATE datagrams a second"
+	take_down
+}
+
 [ -z "${BENCH_SYMBOLS:-}" ] || symbols kernel '^[^	]*$'
+case " ${work[*]} " in *" loaded"*) offered_load ;; esac
 for ((round = 1; round <= BENCH_ROUNDS; round++)); do
 	for side in "${sides[@]}"; do
 		point "round $round, $side"

@@ -9,6 +9,8 @@
  *              many in the other direction, to ADDRESS in FROM
  *   load rr FROM TO ADDRESS PORT SIZE WARMUP COUNT
  *              UDP there and back, one at a time, between two processes
+ *   load loaded FROM TO ADDRESS PORT SIZE WARMUP COUNT RATE
+ *              the same while RATE datagrams of 1,200 bytes a second go that way
  *   load udp FROM TO ADDRESS PORT ADDRESSES SIZE WARMUP COUNT
  *              UDP one way, to ADDRESS, the one after it, ... in turn; no more
  *              than 64 are on their way
@@ -19,7 +21,9 @@
  *              apart, until SIGTERM; says how long the longest answer took
  *
  * Prints "units N ns T lost L": bytes, round trips or datagrams that arrived
- * between the marks. Of the mark's instruction no CPU takes notice.
+ * between the marks. Of the mark's instruction no CPU takes notice. Round trips:
+ * also "p50 N p99 N", ns; loaded: and "sent N came N", of the datagrams between
+ * the marks.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -53,6 +57,7 @@ static struct shared {
 	_Atomic uint64_t begin, end;	/* what total was at the marks */
 	_Atomic uint64_t t0, t1;	/* ns */
 	_Atomic uint64_t lost;
+	_Atomic uint64_t sent, came;	/* beside what is measured */
 	_Atomic uint32_t ready;
 	uint64_t from, to;		/* where the marks belong */
 } *sh;
@@ -180,10 +185,16 @@ static void results(void)
 		fputs("load: it did not come to its end\n", stderr);
 		exit(1);
 	}
-	printf("units %llu ns %llu lost %llu\n",
+	printf("units %llu ns %llu lost %llu",
 	       (unsigned long long)(sh->end - sh->begin),
 	       (unsigned long long)(sh->t1 - sh->t0),
 	       (unsigned long long)sh->lost);
+}
+
+static void finish(void)
+{
+	results();
+	putchar('\n');
 }
 
 /* ------------------------------------------------------------------ TCP */
@@ -285,7 +296,7 @@ static void tcp(int argc, char **argv)
 		kill(pids[i], SIGKILL);
 	while (wait(NULL) > 0)
 		;
-	results();
+	finish();
 }
 
 /* ------------------------------------------------------------------ UDP */
@@ -297,27 +308,81 @@ static void timeout(int fd, int seconds)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
 }
 
-static void rr(int argc, char **argv)
+static int by_size(const void *a, const void *b)
 {
-	int port, size, fd;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Datagrams at @rate a second, to the port after @port, and who counts them. */
+static void beside(char **argv, int port, long rate, pid_t pids[2])
+{
 	struct sockaddr_storage ss;
 	socklen_t len;
-	pid_t pid;
+	int fd;
 
-	if (argc != 7)
+	pids[0] = fork();
+	if (!pids[0]) {
+		child();
+		enter(argv[1]);
+		fd = bound(argv[2], port + 1, SOCK_DGRAM);
+		sh->ready++;
+		for (;;)
+			if (recv(fd, buf, sizeof(buf), 0) > 0)
+				sh->came++;
+	}
+	pids[1] = fork();
+	if (!pids[1]) {
+		uint64_t begin, n = 0;
+
+		while (sh->ready < 2)
+			usleep(1000);
+		child();
+		enter(argv[0]);
+		ss = address(argv[2], port + 1, &len);
+		fd = socket(ss.ss_family, SOCK_DGRAM, 0);
+		if (fd < 0 || connect(fd, (void *)&ss, len))
+			die("connect");
+		begin = now();
+		for (;;) {
+			/* what is due, then a rest of half a millisecond */
+			uint64_t due = (now() - begin) * rate / 1000000000;
+
+			for (; n < due; n++)
+				if (send(fd, buf, 1200, 0) == 1200)
+					sh->sent++;
+			usleep(500);
+		}
+	}
+}
+
+static void rr(int argc, char **argv, bool loaded)
+{
+	uint64_t t, sent = 0, came = 0, *took, n = 0;
+	pid_t pid, others[2] = { 0, 0 };
+	struct sockaddr_storage ss;
+	int port, size, fd, i;
+	bool over, measured;
+	socklen_t len;
+
+	if (argc != 7 + loaded)
 		usage();
 	port = number(argv[3]);
 	size = number(argv[4]);
 	sh->from = number(argv[5]);
 	sh->to = sh->from + number(argv[6]);
-	if (size < 1 || size > 65000 || !sh->from)
+	if (size < 1 || size > 65000 || !sh->from || sh->to == sh->from)
 		usage();
+	took = calloc(sh->to - sh->from, sizeof(*took));
+	if (!took)
+		die("memory");
 	pid = fork();
 	if (!pid) {
 		child();
 		enter(argv[1]);
 		fd = bound(argv[2], port, SOCK_DGRAM);
-		sh->ready = 1;
+		sh->ready++;
 		for (;;) {
 			ssize_t n;
 
@@ -329,23 +394,45 @@ static void rr(int argc, char **argv)
 				die("sendto");
 		}
 	}
-	while (!sh->ready)
+	if (loaded)
+		beside(argv, port, number(argv[7]), others);
+	while (sh->ready < 1u + loaded)
 		usleep(1000);
 	enter(argv[0]);
 	ss = address(argv[2], port, &len);
 	fd = socket(ss.ss_family, SOCK_DGRAM, 0);
 	if (fd < 0 || connect(fd, (void *)&ss, len))
 		die("connect");
-	timeout(fd, 5);
+	timeout(fd, loaded ? 1 : 5);
 	do {
+		measured = sh->begin;
+		t = now();
 		if (send(fd, buf, size, 0) != size)
 			die("send");
 		if (recv(fd, buf, sizeof(buf), 0) != size)
 			sh->lost++;
-	} while (!arrived(1) && sh->lost < 10);
+		if (measured)
+			took[n++] = now() - t;
+		over = arrived(1);
+		if (sh->begin && !measured)
+			sent = sh->sent, came = sh->came;
+	} while (!over && sh->lost < 10);
+	sent = sh->sent - sent;
+	came = sh->came - came;
+	for (i = 0; i < 2; i++)
+		if (others[i])
+			kill(others[i], SIGKILL);
 	kill(pid, SIGKILL);
-	wait(NULL);
+	while (wait(NULL) > 0)
+		;
 	results();
+	qsort(took, n, sizeof(*took), by_size);
+	printf(" p50 %llu p99 %llu", (unsigned long long)took[n / 2],
+	       (unsigned long long)took[n * 99 / 100]);
+	if (loaded)
+		printf(" sent %llu came %llu", (unsigned long long)sent,
+		       (unsigned long long)came);
+	putchar('\n');
 }
 
 /*
@@ -435,7 +522,7 @@ static void udp(int argc, char **argv)
 	}
 	kill(pid, SIGKILL);
 	wait(NULL);
-	results();
+	finish();
 }
 
 /* ----------------------------------------------------------------- rtnl */
@@ -504,7 +591,7 @@ static void run(int argc, char **argv)
 	if (waitpid(pid, &status, 0) != pid || status)
 		exit(1);
 	arrived(1);
-	results();
+	finish();
 }
 
 int main(int argc, char **argv)
@@ -518,7 +605,9 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "tcp"))
 		tcp(argc - 2, argv + 2);
 	else if (!strcmp(argv[1], "rr"))
-		rr(argc - 2, argv + 2);
+		rr(argc - 2, argv + 2, false);
+	else if (!strcmp(argv[1], "loaded"))
+		rr(argc - 2, argv + 2, true);
 	else if (!strcmp(argv[1], "udp"))
 		udp(argc - 2, argv + 2);
 	else if (!strcmp(argv[1], "run"))
