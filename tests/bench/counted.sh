@@ -185,7 +185,6 @@ take_down() {
 	sleep 0.2
 }
 
-begin $((${#sides[@]} * BENCH_ROUNDS)) "counted: ${work[*]}" ethtool gzip base64
 # RATE: six tenths of what the kernel's driver carries of such datagrams
 offered_load() {
 	local units ns
@@ -200,6 +199,7 @@ offered_load() {
 	take_down
 }
 
+begin $((${#sides[@]} * BENCH_ROUNDS)) "counted: ${work[*]}" ethtool gzip base64
 [ -z "${BENCH_SYMBOLS:-}" ] || symbols kernel '^[^	]*$'
 case " ${work[*]} " in *" loaded"*) offered_load ;; esac
 for ((round = 1; round <= BENCH_ROUNDS; round++)); do

@@ -179,6 +179,7 @@ static void child(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* main() ends the line */
 static void results(void)
 {
 	if (!sh->end) {
@@ -189,12 +190,6 @@ static void results(void)
 	       (unsigned long long)(sh->end - sh->begin),
 	       (unsigned long long)(sh->t1 - sh->t0),
 	       (unsigned long long)sh->lost);
-}
-
-static void finish(void)
-{
-	results();
-	putchar('\n');
 }
 
 /* ------------------------------------------------------------------ TCP */
@@ -296,7 +291,7 @@ static void tcp(int argc, char **argv)
 		kill(pids[i], SIGKILL);
 	while (wait(NULL) > 0)
 		;
-	finish();
+	results();
 }
 
 /* ------------------------------------------------------------------ UDP */
@@ -432,7 +427,6 @@ static void rr(int argc, char **argv, bool loaded)
 	if (loaded)
 		printf(" sent %llu came %llu", (unsigned long long)sent,
 		       (unsigned long long)came);
-	putchar('\n');
 }
 
 /*
@@ -522,7 +516,7 @@ static void udp(int argc, char **argv)
 	}
 	kill(pid, SIGKILL);
 	wait(NULL);
-	finish();
+	results();
 }
 
 /* ----------------------------------------------------------------- rtnl */
@@ -567,7 +561,7 @@ static void rtnl_probe(int argc, char **argv)
 			longest = t;
 		usleep(1000);
 	}
-	printf("longest %llu\n", (unsigned long long)longest);
+	printf("longest %llu", (unsigned long long)longest);
 }
 
 /* ------------------------------------------------------------ a command */
@@ -591,7 +585,7 @@ static void run(int argc, char **argv)
 	if (waitpid(pid, &status, 0) != pid || status)
 		exit(1);
 	arrived(1);
-	finish();
+	results();
 }
 
 int main(int argc, char **argv)
@@ -616,5 +610,6 @@ int main(int argc, char **argv)
 		rtnl_probe(argc - 2, argv + 2);
 	else
 		usage();
+	putchar('\n');
 	return 0;
 }
