@@ -41,6 +41,10 @@ sweep() {
 	local header=$1 to=$2 size want sum=0 arx atx brx btx
 
 	shift 2
+	# a session of its own: one that is two minutes old is renewed
+	must "down" on a ip link set wg0 down
+	must "up" on a ip link set wg0 up
+	expect_ping "a new session" a -c 1 "$to"
 	totals
 	brx=$BRX btx=$BTX
 	RX=$ARX TX=$ATX

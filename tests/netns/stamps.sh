@@ -20,11 +20,12 @@ opt=$LIB_DIR/sockopt
 timed() {
 	local sink got lost rest begin
 
-	start sink b "$LIB_DIR/wire" udp-sink 7000 40 3
+	# it waits for the first one without end
+	start sink b timeout "$(slow 15)" "$LIB_DIR/wire" udp-sink 7000 40 3
 	sink=$PID
 	ready sink ready
 	begin=$(now)
-	must "$1" on a "$opt" txtime "$3" 7000 40 "$2" 5
+	must "$1" on a timeout "$(slow 15)" "$opt" txtime "$3" 7000 40 "$2" 5
 	wait "$sink"
 	read -r got lost rest <<< "$(tail -n 1 "$TMP/sink")"
 	expect_eq "$1: received, lost; late, twice, corrupt" "40 0 0 0 0" "$got $lost $rest"
