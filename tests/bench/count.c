@@ -11,10 +11,10 @@
  *
  *   window NUMBER
  *   cpu INDEX INSTRUCTIONS
- *   block ADDRESS INSTRUCTIONS [rep]
+ *   block ADDRESS INDEX INSTRUCTIONS [rep]
  *   end
  *
- * ADDRESS is where the block begins, INSTRUCTIONS all that were executed of
+ * ADDRESS is where the block begins, INSTRUCTIONS all that this CPU executed of
  * it. "rep": its first one is a string instruction, each round of which is
  * counted (so a copy by bytes counts its bytes).
  *
@@ -123,15 +123,12 @@ static void mark(unsigned int cpu, void *data)
 	}
 	for (i = 0; i < BUCKETS; i++)
 		for (b = buckets[i]; b; b = b->next) {
-			uint64_t sum = 0;
-
 			for (c = 0; c < CPUS; c++)
-				sum += b->executed[c];
-			if (what == 2 && counting && sum)
-				fprintf(out, "block %llx %llu%s\n",
-					(unsigned long long)b->address,
-					(unsigned long long)sum * b->n,
-					b->rep ? " rep" : "");
+				if (what == 2 && counting && b->executed[c])
+					fprintf(out, "block %llx %u %llu%s\n",
+						(unsigned long long)b->address, c,
+						(unsigned long long)b->executed[c] * b->n,
+						b->rep ? " rep" : "");
 			memset(b->executed, 0, sizeof(b->executed));
 		}
 	if (what == 2 && counting) {
