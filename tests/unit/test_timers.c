@@ -349,6 +349,20 @@ TEST(retry_put_off_by_a_response_of_ours)
 	}
 }
 
+/* Armed by somebody who had not yet seen that a response of ours went out. */
+TEST(retry_due_within_the_limit)
+{
+	unsigned long t0;
+
+	FOR_EACH_START(t0) {
+		reset();
+		wg_timers_handshake_sent(&t, t0, false, 3);
+		t.retry = wg_deadline(t0, SEC(1));
+		EXPECT_EQ(decide(t0 + SEC(2)), 0);
+		due_at(t0, SEC(5) + 3, WG_DO_RETRY);
+	}
+}
+
 TEST(completion_ends_the_retries)
 {
 	unsigned long now;
