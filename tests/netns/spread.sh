@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# 17 devices, each with the 16 others as its peers, all with traffic at once; the
-# work does not gather on one CPU; what a peer costs in memory.
+# 17 devices (on a slow kernel 9), each with the others as its peers, all with traffic at
+# once; the work does not gather on one CPU; what a peer costs in memory.
 
 . "$(dirname "$0")/lib.sh"
 
-begin 4 "16 peers on each of 17 devices, CPUs, memory at 10,000 peers"
+begin 4 "many peers on each of many devices, CPUs, memory at 10,000 peers"
 
-N=17
+N=$((ADIT_SLOW > 2 ? 9 : 17)) # a debug kernel takes minutes for 272 handshakes
 opt=$LIB_DIR/sockopt
 # All sockets are in u, reached over its loopback; each device in a host of its own.
 host_new u
@@ -52,7 +52,7 @@ fan() {
 	done
 }
 
-point "272 sessions at once: all are set up, each carries what it was given"
+point "$((N * (N - 1))) sessions at once: all are set up, each carries what it was given"
 fan 16 100 16
 wait "${FANS[@]}"
 all_shaken() {
@@ -76,7 +76,7 @@ sum_rx() {
 	received | awk '{ n += $2 } END { print n }'
 }
 received > "$TMP/before"
-fan 320 500 400
+fan 320 500 $((400 / ADIT_SLOW))
 wait "${FANS[@]}"
 # 20 datagrams each, 528 + 32 bytes: 544 with padding.
 enough() {
@@ -85,7 +85,7 @@ enough() {
 		{ got = $5 - $2; if (got < 20 * 560) { bad++; low = got } }
 		END { if (bad) { print bad " peers, one with " low " bytes"; exit 1 } }'
 }
-expect_soon 10 "each of 272 received 20 datagrams" enough
+expect_soon 10 "each received 20 datagrams" enough
 
 point "traffic of senders on one CPU: others take part"
 if [ "$(nproc)" -lt 2 ]; then
@@ -112,16 +112,15 @@ else
 fi
 
 point "all devices deleted in bounded time, with traffic on them"
-fan 1000000 1000 250
+# not more than leaves the machine some time for it, whatever else it does
+fan 1000000 1000 $((100 / ADIT_SLOW))
 sleep 0.2
 begin=$(now)
 for ((i = 0; i < N; i++)); do
 	must "d$i" on "d$i" timeout "$(slow 20)" ip link del wg0
 done
 took=$(($(now) - begin))
-say "16 devices in $took ms"
-# Of which the machine has next to nothing left: 17 to 20 s on two emulated CPUs, twice as
-# much while they are busy with other things.
+say "$N devices in $took ms"
 expect_range "milliseconds" 0 $((90000 * ADIT_SLOW)) "$took"
 for p in "${FANS[@]}"; do
 	stop "$p"
