@@ -5,18 +5,25 @@
  * A batch moves: append (takes its place) → crypt (here or on another CPU) →
  * done → deliver, by whoever holds the order's kicks, in order. Where nothing
  * is in flight, it takes the kicks instead of a place, and all is done at once.
+ * A peer that keeps a CPU busy that way is crowded: then others do its batches,
+ * and packets join one that waits.
  */
 
 #include <linux/cpumask.h>
 #include <linux/percpu.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
+#include <linux/timer.h>
 #include <linux/workqueue.h>
 #include "crypt.h"
 #include "peer.h"
 #include "session.h"
 
-/* Batches that one drain delivers with BH off before a worker goes on. */
-#define DRAIN_BUDGET	64
+/* Messages that one drain delivers with BH off before a worker goes on. */
+#define DRAIN_BUDGET	512
+
+/* For so many jiffies a worker goes on before other work of its CPU has its turn. */
+#define WORK_TIME	2
 
 /*
  * A peer's sends move to another CPU only after a rest of so many jiffies: what
@@ -26,26 +33,79 @@
  */
 #define HOME_REST	HZ
 
+/*
+ * An order is crowded from where its cryptography has taken so large a part of a
+ * CPU's time within a span, and until it takes less within a whole one.
+ */
+#define CROWD_SPAN	max_t(unsigned long, HZ / 100, 2)
+#define CROWD_PART	32
+
+/* CPUs that are looked at for the next worker, besides this one. */
+#define CHOICE		8
+
+/*
+ * A CPU that brings batches or sends them is as good as one that has so many
+ * bytes to do.
+ */
+#define BUSY_BYTES	(128L << 10)
+
+/*
+ * A worker that does not come to anything for so many jiffies, or twice as many,
+ * loses what it has to do to another: its CPU may be kept by a real-time task, or
+ * be a virtual one that stands still.
+ */
+#define WATCH_TIME	max_t(unsigned long, HZ / 100, 2)
+
+/*
+ * A home CPU whose worker is late for so many jiffies is given up although it has
+ * not rested: a real-time task has it. Softirqs mostly run there all the same, so
+ * that what it has sent has left; where a whole virtual CPU stood still for so
+ * long, what is sent now may overtake that.
+ */
+#define HOME_LATE	(HZ / 4)
+
+/* Of so many batches the time of one is taken: there are slow clocks. */
+#define TIMED		8
+
+/* It counts no more than so many ns, which is more than any takes. */
+#define SPENT_MOST	(10 * NSEC_PER_MSEC)
+
 /**
  * struct worker - a CPU's share of the work
- * @lock: protects @todo
- * @todo: batches to be done, or done ones whose order wants draining
- * @work: does them
  * @sender: the task in whose context this CPU is sending; by this CPU, BH off
  * @depth: tunnels around what it is sending
+ * @cpu: immutable
+ * @lock: protects @todo and @begun
+ * @todo: batches to be done, or done ones whose order wants draining
+ * @begun: batches that it has begun with
+ * @seen: what @begun was when watch() found it with something to do, or -1; by
+ *	watch() alone
+ * @late: it has lost its work and has not run since; written under @lock,
+ *	release and acquire
+ * @late_since: jiffies when @late was set; before it
+ * @load: bytes that were given to it and have not been done and delivered
+ * @work: does them
  */
 struct worker {
-	spinlock_t lock;	/* protects @todo */
-	struct list_head todo;
-	struct work_struct work;
 	const struct task_struct *sender;
 	unsigned int depth;
+	int cpu;
+
+	/* of interest to all CPUs */
+	spinlock_t lock ____cacheline_aligned_in_smp;	/* see above */
+	struct list_head todo;
+	unsigned int begun;
+	s64 seen;
+	bool late;
+	unsigned long late_since;
+	atomic_long_t load;
+	struct work_struct work;
 };
 
 static struct worker __percpu *workers;
 static struct workqueue_struct *crypt_wq;
 static struct kmem_cache *batch_cache;
-static atomic_t next_cpu = ATOMIC_INIT(0);
+static struct timer_list watcher;
 
 void wg_order_init(struct wg_order *order, bool tx)
 {
@@ -53,7 +113,12 @@ void wg_order_init(struct wg_order *order, bool tx)
 	INIT_LIST_HEAD(&order->batches);
 	order->packets = 0;
 	order->bytes = 0;
+	order->crowded = false;
+	order->since = jiffies;
+	atomic_set(&order->spent, 0);
 	order->home = tx ? 0 : -1;
+	order->last = 0;
+	order->entered = 0;
 	order->delivered = jiffies - HOME_REST;
 	atomic_set(&order->kicks, 0);
 }
@@ -69,12 +134,17 @@ bool wg_batch_init(struct wg_batch *batch, struct wg_peer *peer,
 	batch->peer = peer;
 	batch->session = NULL;
 	batch->skbs = skbs;
+	batch->last = NULL;
 	batch->count = 0;
 	batch->bytes = 0;
+	batch->cpu = -1;
 	batch->depth = tx ? wg_crypt_depth() : 0;
 	batch->tx = tx;
+	batch->open = false;
+	batch->timed = false;
 	batch->done = false;
 	for (skb = skbs; skb; skb = skb->next) {
+		batch->last = skb;
 		batch->count += wg_cb(skb)->segments;
 		batch->bytes += wg_skb_work(skb);
 	}
@@ -107,12 +177,27 @@ void wg_batch_free(struct wg_batch *batch)
 	kmem_cache_free(batch_cache, batch);
 }
 
+/*
+ * Has the timer run, on this CPU, if it is not to run, or should have on one that
+ * is kept as well. For all who leave something to a worker, or wait for one.
+ */
+static void keep_watch(void)
+{
+	if (!timer_pending(&watcher) ||
+	    unlikely(time_after(jiffies, READ_ONCE(watcher.expires) +
+					 WATCH_TIME)))
+		mod_timer(&watcher, jiffies + WATCH_TIME);
+}
+
 bool wg_order_has_room(struct wg_order *order, const struct wg_batch *batch)
 {
 	lockdep_assert_held(&order->lock);
-	return list_empty(&order->batches) ||
-	       (order->packets + batch->count <= WG_ORDER_MAX_PACKETS &&
-		order->bytes + batch->bytes <= WG_ORDER_MAX_BYTES);
+	if (likely(list_empty(&order->batches) ||
+		   (order->packets + batch->count <= WG_ORDER_MAX_PACKETS &&
+		    order->bytes + batch->bytes <= WG_ORDER_MAX_BYTES)))
+		return true;
+	keep_watch();
+	return false;
 }
 
 /* Nothing is in flight, and nobody is at work in the order. */
@@ -131,12 +216,25 @@ static void settle(struct wg_order *order)
 		order->home = smp_processor_id();
 }
 
-/* Whether batches of this order are to be delivered by another CPU. */
-static bool elsewhere(const struct wg_order *order)
+/*
+ * Whether batches of this order are to be delivered by another CPU. A home that is
+ * late for long is given up for this one.
+ */
+static bool elsewhere(struct wg_order *order)
 {
+	const struct worker *w;
+
 	lockdep_assert_held(&order->lock);
-	return order->home >= 0 && order->home != smp_processor_id() &&
-	       cpu_online(order->home);
+	if (order->home < 0 || order->home == smp_processor_id() ||
+	    !cpu_online(order->home))
+		return false;
+	w = per_cpu_ptr(workers, order->home);
+	/* pairs with the release in look_at() */
+	if (likely(!smp_load_acquire(&w->late) ||
+		   time_before(jiffies, READ_ONCE(w->late_since) + HOME_LATE)))
+		return true;
+	order->home = smp_processor_id();
+	return false;
 }
 
 /*
@@ -149,7 +247,11 @@ static bool fits_here(const struct wg_batch *batch)
 	       (batch->bytes <= WG_INLINE_BYTES || num_online_cpus() == 1);
 }
 
-bool wg_order_claim(struct wg_order *order, const struct wg_batch *batch)
+/*
+ * Takes an idle order for a batch that can be done at once. Where it says true,
+ * nothing else of this order is delivered until drain_held().
+ */
+static bool claim(struct wg_order *order, const struct wg_batch *batch)
 {
 	lockdep_assert_held(&order->lock);
 	if (!is_idle(order) || !fits_here(batch))
@@ -167,16 +269,126 @@ bool wg_order_claim(struct wg_order *order, const struct wg_batch *batch)
 	return true;
 }
 
-bool wg_order_append(struct wg_order *order, struct wg_batch *batch)
+/*
+ * Whether an order has too much to do for one CPU, when another batch comes, the
+ * time of which is to be taken or not.
+ */
+static bool is_crowded(struct wg_order *order, struct wg_batch *batch)
 {
-	bool idle = is_idle(order);
+	unsigned long passed = jiffies - order->since;
+	u64 spent;
 
-	if (idle)
+	lockdep_assert_held(&order->lock);
+	if (num_online_cpus() == 1)
+		return false;
+	batch->timed = !(order->entered++ % TIMED);
+	if (passed < CROWD_SPAN) {
+		spent = atomic_read(&order->spent);
+		if (spent * CROWD_PART >= jiffies_to_nsecs(CROWD_SPAN))
+			order->crowded = true;
+		return order->crowded;
+	}
+	spent = atomic_xchg(&order->spent, 0);
+	order->since = jiffies;
+	passed = min_t(unsigned long, passed, HZ);
+	order->crowded = spent * CROWD_PART >= jiffies_to_nsecs(passed);
+	return order->crowded;
+}
+
+static struct worker *worker_of(const struct wg_batch *batch)
+{
+	return per_cpu_ptr(workers, batch->cpu);
+}
+
+/*
+ * Puts the packets behind those of the last batch, if no worker has begun with
+ * that. Nothing is left in @batch then but its references.
+ */
+static bool join(struct wg_order *order, struct wg_batch *batch)
+{
+	struct wg_batch *to;
+
+	lockdep_assert_held(&order->lock);
+	if (list_empty(&order->batches))
+		return false;
+	to = list_last_entry(&order->batches, struct wg_batch, order);
+	if (!to->open || to->session != batch->session ||
+	    to->depth != batch->depth ||
+	    to->count + batch->count > WG_JOIN_PACKETS ||
+	    to->bytes + batch->bytes > WG_JOIN_BYTES)
+		return false;
+	to->last->next = batch->skbs;
+	to->last = batch->last;
+	to->count += batch->count;
+	to->bytes += batch->bytes;
+	order->packets += batch->count;
+	order->bytes += batch->bytes;
+	atomic_long_add(batch->bytes, &worker_of(to)->load);
+	batch->skbs = NULL;
+	return true;
+}
+
+/* What another CPU has to do; LONG_MAX for one that does not come to it. */
+static long load_of(const struct wg_order *order, int cpu)
+{
+	const struct worker *w = per_cpu_ptr(workers, cpu);
+	long load = atomic_long_read(&w->load);
+
+	if (unlikely(READ_ONCE(w->late)))
+		return LONG_MAX;
+	if (cpu == order->home || cpu == smp_processor_id())
+		load += BUSY_BYTES;
+	return load;
+}
+
+/*
+ * The CPU that has least to do, of this, the one that had the last batch, and the
+ * next ones after that which come to their work.
+ */
+static int choose_cpu(struct wg_order *order)
+{
+	int best = smp_processor_id(), cpu = order->last - 1;
+	int tries = num_online_cpus(), seen = 0;
+	long least, load;
+
+	lockdep_assert_held(&order->lock);
+	least = load_of(order, best);
+	while (least && seen < CHOICE && tries-- > 0) {
+		cpu = cpumask_next(cpu, cpu_online_mask);
+		if (cpu >= nr_cpu_ids)
+			cpu = cpumask_first(cpu_online_mask);
+		load = load_of(order, cpu);
+		if (load < least) {
+			best = cpu;
+			least = load;
+		}
+		seen += load != LONG_MAX;
+	}
+	order->last = best;
+	return best;
+}
+
+/*
+ * Gives a kept batch its place. Says whether it is to be done here: nobody else
+ * is at work in the order then.
+ */
+static bool append(struct wg_order *order, struct wg_batch *batch,
+		   bool crowded)
+{
+	bool here = is_idle(order);
+
+	if (here)
 		settle(order);
+	here = here && !crowded && fits_here(batch);
+	if (!here) {
+		batch->cpu = choose_cpu(order);
+		batch->open = true;
+		atomic_long_add(batch->bytes, &worker_of(batch)->load);
+	}
 	list_add_tail(&batch->order, &order->batches);
 	order->packets += batch->count;
 	order->bytes += batch->bytes;
-	return idle;
+	return here;
 }
 
 unsigned int wg_crypt_depth(void)
@@ -191,12 +403,18 @@ static struct wg_order *order_of(struct wg_batch *batch)
 	return batch->tx ? &batch->peer->tx : &batch->peer->rx;
 }
 
-static void process(struct wg_batch *batch)
+static void process(struct wg_order *order, struct wg_batch *batch)
 {
+	u64 begin = batch->timed ? ktime_get_mono_fast_ns() : 0;
+
 	if (batch->tx)
 		wg_tx_encrypt(batch);
 	else
 		wg_rx_decrypt(batch);
+	if (batch->timed)	/* that clock may step back a little */
+		atomic_add(TIMED * clamp_t(s64, ktime_get_mono_fast_ns() -
+					   begin, 0, SPENT_MOST),
+			   &order->spent);
 }
 
 static void deliver(struct wg_batch *batch)
@@ -222,58 +440,110 @@ static void deliver(struct wg_batch *batch)
 	WRITE_ONCE(w->sender, outer ? current : NULL);
 }
 
-static void hand_to(int cpu, struct wg_batch *batch)
+/* To the worker that was chosen. */
+static void hand_over(struct wg_batch *batch)
 {
-	struct worker *w = per_cpu_ptr(workers, cpu);
+	struct worker *w = worker_of(batch);
+	int cpu = batch->cpu;
 
 	spin_lock(&w->lock);
 	list_add_tail(&batch->work, &w->todo);
 	spin_unlock(&w->lock);
+	/* from here on it is the worker's */
 	queue_work_on(cpu, crypt_wq, &w->work);
+	keep_watch();
 }
 
-/* To the CPUs in turn. A lost race for the turn only repeats one. */
-static void hand_over(struct wg_batch *batch)
+/* Whether a worker has anything to do; takes that from it if it never began. */
+static bool look_at(struct worker *w, struct list_head *stuck)
 {
-	int cpu = cpumask_next(atomic_read(&next_cpu), cpu_online_mask);
+	bool busy;
 
-	if (cpu >= nr_cpu_ids)
-		cpu = cpumask_first(cpu_online_mask);
-	atomic_set(&next_cpu, cpu);
-	hand_to(cpu, batch);
+	if (w->seen < 0 && list_empty(&w->todo))
+		return false;
+	spin_lock(&w->lock);
+	busy = !list_empty(&w->todo);
+	if (busy && unlikely(w->seen == w->begun)) {
+		if (!w->late)
+			WRITE_ONCE(w->late_since, jiffies);
+		/* pairs with the acquire in elsewhere() */
+		smp_store_release(&w->late, true);
+		list_splice_tail_init(&w->todo, stuck);
+		w->seen = -1;
+	} else {
+		w->seen = busy ? w->begun : -1;
+	}
+	spin_unlock(&w->lock);
+	return busy;
 }
 
-/*
- * The first batch if it is done, else NULL: taken out, or, where it is for
- * another CPU to deliver, left in its place, with @home set to that CPU.
- */
-static struct wg_batch *first_done(struct wg_order *order, int *home)
+/* Runs as long as workers have anything to do. */
+static void watch(struct timer_list *t)
 {
-	struct wg_batch *batch;
+	struct wg_batch *batch, *next;
+	bool busy = false;
+	LIST_HEAD(stuck);
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		busy |= look_at(per_cpu_ptr(workers, cpu), &stuck);
+	if (busy)
+		mod_timer(t, jiffies + WATCH_TIME);
+	list_for_each_entry_safe(batch, next, &stuck, work) {
+		struct wg_order *order = order_of(batch);
+
+		list_del_init(&batch->work);
+		spin_lock(&order->lock);
+		if (!batch->done)
+			atomic_long_sub(batch->bytes, &worker_of(batch)->load);
+		batch->cpu = choose_cpu(order);
+		if (!batch->done)
+			atomic_long_add(batch->bytes, &worker_of(batch)->load);
+		spin_unlock(&order->lock);
+		hand_over(batch);
+	}
+}
+
+/* What who holds an order's kicks is to do next. */
+enum step {
+	STEP_NONE,	/* nothing that can be done now */
+	STEP_DELIVER,	/* the first batch, which was taken out */
+	STEP_HOME,	/* another CPU is to deliver the first batch */
+};
+
+static enum step next_step(struct wg_order *order, struct wg_batch **batch)
+{
+	enum step step = STEP_NONE;
+	struct wg_batch *first;
 
 	spin_lock(&order->lock);
-	batch = list_first_entry_or_null(&order->batches, struct wg_batch,
+	first = list_first_entry_or_null(&order->batches, struct wg_batch,
 					 order);
-	/* pairs with the release in process() */
-	if (!batch || !smp_load_acquire(&batch->done)) {
-		batch = NULL;
-	} else if (unlikely(elsewhere(order))) {
-		*home = order->home;
+	/* pairs with the release in finish_and_drain() */
+	if (!first || !smp_load_acquire(&first->done))
+		goto out;
+	if (unlikely(elsewhere(order))) {
+		first->cpu = order->home;
+		step = STEP_HOME;
 	} else {
-		list_del_init(&batch->order);
-		order->packets -= batch->count;
-		order->bytes -= batch->bytes;
+		list_del_init(&first->order);
+		order->packets -= first->count;
+		order->bytes -= first->bytes;
 		order->delivered = jiffies;
+		step = STEP_DELIVER;
 	}
+	*batch = first;
+out:
 	spin_unlock(&order->lock);
-	return batch;
+	return step;
 }
 
 /* Delivers as holder of the kicks, until none is left or a worker goes on. */
 static void drain_held(struct wg_order *order)
 {
-	int seen, home = -1, budget = DRAIN_BUDGET;
+	int seen, budget = DRAIN_BUDGET;
 	struct wg_batch *batch;
+	enum step step;
 
 	do {
 		/*
@@ -283,25 +553,27 @@ static void drain_held(struct wg_order *order)
 		 * full barrier of atomic_inc_return() in drain().
 		 */
 		seen = atomic_read_acquire(&order->kicks);
-		while ((batch = first_done(order, &home))) {
-			if (home >= 0) {
+		while ((step = next_step(order, &batch)) != STEP_NONE) {
+			if (step == STEP_HOME) {
 				/* the kicks are still ours, and go with it */
-				hand_to(home, batch);
+				hand_over(batch);
 				return;
 			}
-			if (!budget--) {
+			if (budget <= 0) {
 				/*
 				 * Back to its place, which nobody else takes:
 				 * the kicks are still ours, and go with it.
 				 */
 				spin_lock(&order->lock);
+				batch->cpu = smp_processor_id();
 				list_add(&batch->order, &order->batches);
 				order->packets += batch->count;
 				order->bytes += batch->bytes;
 				spin_unlock(&order->lock);
-				hand_to(smp_processor_id(), batch);
+				hand_over(batch);
 				return;
 			}
+			budget -= batch->count;
 			deliver(batch);
 			wg_batch_free(batch);
 		}
@@ -321,70 +593,149 @@ static void drain(struct wg_order *order)
 		drain_held(order);
 }
 
-static void process_and_drain(struct wg_order *order, struct wg_batch *batch)
+static void finish_and_drain(struct wg_order *order, struct wg_batch *batch)
 {
 	/* whoever delivers the batch drops its reference to the peer */
 	struct wg_peer *peer = wg_peer_get(batch->peer);
 
-	process(batch);
-	/* pairs with the acquire in first_done() */
+	process(order, batch);
+	/* pairs with the acquire in next_step() */
 	smp_store_release(&batch->done, true);
 	drain(order);
 	wg_peer_put(peer);
 }
 
-void wg_crypt_run(struct wg_order *order, struct wg_batch *batch)
+/* For a batch for which the order was claimed. */
+static void run_claimed(struct wg_order *order, struct wg_batch *batch)
 {
-	process(batch);
+	process(order, batch);
 	deliver(batch);
 	/* what others have appended meanwhile is ours to deliver as well */
 	drain_held(order);
 	wg_batch_release(batch);
 }
 
-void wg_crypt_submit(struct wg_order *order, struct wg_batch *batch, bool idle)
+static void enter(struct wg_order *order, struct wg_batch *batch, bool crowded)
+	__releases(&order->lock)
 {
-	if (idle && fits_here(batch))
-		process_and_drain(order, batch);
+	bool here = append(order, batch, crowded);
+
+	spin_unlock(&order->lock);
+	if (here)
+		finish_and_drain(order, batch);
 	else
 		hand_over(batch);
+}
+
+int wg_crypt_enter(struct wg_order *order, struct wg_batch *batch)
+	__releases(&order->lock)
+{
+	bool crowded = is_crowded(order, batch);
+	struct wg_batch *kept;
+
+	if (likely(!crowded) && claim(order, batch)) {
+		spin_unlock(&order->lock);
+		run_claimed(order, batch);
+		return 0;
+	}
+	if (join(order, batch)) {
+		spin_unlock(&order->lock);
+		keep_watch();
+		wg_batch_release(batch);
+		return 0;
+	}
+	kept = wg_batch_keep(batch);
+	if (unlikely(!kept)) {
+		bool claimed = claim(order, batch);
+
+		spin_unlock(&order->lock);
+		if (!claimed)
+			return -ENOMEM;
+		run_claimed(order, batch);
+		return 0;
+	}
+	enter(order, kept, crowded);
+	return 0;
+}
+
+void wg_crypt_enter_kept(struct wg_order *order, struct wg_batch *batch)
+	__releases(&order->lock)
+{
+	enter(order, batch, is_crowded(order, batch));
+}
+
+/* A worker begins with a batch that nobody else has begun with. */
+static void work_on(struct worker *w, struct wg_batch *batch)
+{
+	struct wg_order *order = order_of(batch);
+	struct wg_device *wg = batch->peer->wg;
+	unsigned int bytes;
+
+	spin_lock(&order->lock);
+	batch->open = false;
+	spin_unlock(&order->lock);
+	bytes = batch->bytes;
+	atomic64_inc(&wg->worker_batches[batch->tx]);
+	atomic64_add(batch->count, &wg->worker_messages[batch->tx]);
+	finish_and_drain(order, batch);
+	atomic_long_sub(bytes, &w->load);
+}
+
+static struct wg_batch *next_todo(struct worker *w)
+{
+	struct wg_batch *batch;
+
+	spin_lock(&w->lock);
+	if (unlikely(w->late))
+		WRITE_ONCE(w->late, false);
+	batch = list_first_entry_or_null(&w->todo, struct wg_batch, work);
+	if (batch) {
+		list_del_init(&batch->work);
+		w->begun++;
+	}
+	spin_unlock(&w->lock);
+	return batch;
 }
 
 static void do_work(struct work_struct *work)
 {
 	struct worker *w = container_of(work, struct worker, work);
+	unsigned long end = jiffies + WORK_TIME;
 	struct wg_batch *batch;
-	LIST_HEAD(todo);
 
-	spin_lock_bh(&w->lock);
-	list_splice_init(&w->todo, &todo);
-	spin_unlock_bh(&w->lock);
-
-	while (!list_empty(&todo)) {
-		batch = list_first_entry(&todo, struct wg_batch, work);
-		list_del_init(&batch->work);
+	for (;;) {
 		local_bh_disable();
+		batch = next_todo(w);
+		if (!batch)
+			break;
 		if (batch->done) {
-			/* a drain's budget ended here; its kicks are ours */
+			/* a drain ended with it; its kicks are ours */
 			struct wg_peer *peer = wg_peer_get(batch->peer);
 
 			drain_held(order_of(batch));
 			wg_peer_put(peer);
 		} else {
-			process_and_drain(order_of(batch), batch);
+			work_on(w, batch);
 		}
 		local_bh_enable();
 		cond_resched();
+		if (time_after(jiffies, end)) {
+			queue_work_on(w->cpu, crypt_wq, &w->work);
+			return;
+		}
 	}
+	local_bh_enable();
 }
 
 int wg_crypt_module_init(void)
 {
 	int cpu;
 
+	timer_setup(&watcher, watch, TIMER_PINNED);
 	batch_cache = KMEM_CACHE(wg_batch, 0);
 	workers = alloc_percpu(struct worker);
-	crypt_wq = alloc_workqueue("wg-crypt", WQ_PERCPU | WQ_MEM_RECLAIM, 0);
+	crypt_wq = alloc_workqueue("wg-crypt", WQ_PERCPU | WQ_MEM_RECLAIM |
+					       WQ_CPU_INTENSIVE, 0);
 	if (!batch_cache || !workers || !crypt_wq) {
 		wg_crypt_module_exit();
 		return -ENOMEM;
@@ -394,6 +745,9 @@ int wg_crypt_module_init(void)
 
 		spin_lock_init(&w->lock);
 		INIT_LIST_HEAD(&w->todo);
+		w->cpu = cpu;
+		w->seen = -1;
+		atomic_long_set(&w->load, 0);
 		INIT_WORK(&w->work, do_work);
 	}
 	return 0;
@@ -401,6 +755,7 @@ int wg_crypt_module_init(void)
 
 void wg_crypt_module_exit(void)
 {
+	timer_shutdown_sync(&watcher);
 	if (crypt_wq)
 		destroy_workqueue(crypt_wq);
 	free_percpu(workers);

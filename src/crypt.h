@@ -25,6 +25,13 @@ struct wg_session;
 /* A batch up to this size is done in place when the order is idle. */
 #define WG_INLINE_BYTES		(16U << 10)
 
+/*
+ * Packets join a batch that waits for a worker up to this size: what a worker
+ * does without looking up, and what GRO gathers at most.
+ */
+#define WG_JOIN_BYTES		(64U << 10)
+#define WG_JOIN_PACKETS		64
+
 /* Tunnels in tunnels in tunnels: deeper is a routing loop. */
 #define WG_MAX_DEPTH		4
 
@@ -72,10 +79,17 @@ static inline unsigned int wg_skb_work(struct sk_buff *skb)
  * @peer: whose, holds a reference; immutable
  * @session: whose keys, holds a reference; set before it enters an order
  * @skbs: the packets, linked by skb->next; owned by the batch
- * @count: messages; changes only as long as it is staged
- * @bytes: sum of wg_skb_work(); changes only as long as it is staged
+ * @last: the last of them; valid while it is staged or @open
+ * @count: messages; changes only as long as it is staged or @open
+ * @bytes: sum of wg_skb_work(); changes as @count
+ * @cpu: whose worker has it to do, or to deliver; under the order's lock, and
+ *	not changed while it is in that worker's list
  * @depth: tunnels that these packets have passed on their way out; immutable
  * @tx: transmit; immutable
+ * @open: has its place and waits for a worker, so that more packets may join;
+ *	under the order's lock
+ * @timed: the time is to be taken that its cryptography takes; set under the
+ *	order's lock before it enters
  * @done: the engine is finished with it; release and acquire
  */
 struct wg_batch {
@@ -84,22 +98,32 @@ struct wg_batch {
 	struct wg_peer *peer;
 	struct wg_session *session;
 	struct sk_buff *skbs;
+	struct sk_buff *last;
 	unsigned int count;
 	unsigned int bytes;
+	int cpu;
 	u8 depth;
 	bool tx;
+	bool open;
+	bool timed;
 	bool done;
 };
 
 /**
  * struct wg_order - a peer's batches in one direction, in order
- * @lock: protects @batches, @packets and @bytes, and what the owner says
+ * @lock: protects @batches, @packets, @bytes, @crowded and @since, and
+ *	what the owner says
  * @batches: in order; only the first may be delivered, once it is done
  * @packets: messages in flight
  * @bytes: in flight
+ * @crowded: it is spread over the CPUs, having been much of late
+ * @since: jiffies when @spent was zero
+ * @spent: ns that its cryptography has taken, on all CPUs, by samples
+ * @entered: batches that came, for these samples; under @lock
+ * @last: the CPU whose worker had the last batch; under @lock
  * @home: the CPU that delivers what is sent, so that one CPU's queues keep
- *	its order; under @lock, set when the order was idle for a while; -1
- *	for what is received, which any CPU delivers
+ *	its order; under @lock, set when the order was idle for a while, or
+ *	that CPU is late; -1 for what is received, which any CPU delivers
  * @delivered: jiffies when a batch was last taken out to be delivered, under
  *	@lock
  * @kicks: whoever raises it from zero delivers, until it is zero again
@@ -109,6 +133,11 @@ struct wg_order {
 	struct list_head batches;
 	unsigned int packets;
 	unsigned int bytes;
+	bool crowded;
+	unsigned long since;
+	atomic_t spent;
+	unsigned int entered;
+	int last;
 	int home;
 	unsigned long delivered;
 	atomic_t kicks;
@@ -165,47 +194,29 @@ void wg_batch_free(struct wg_batch *batch);
 bool wg_order_has_room(struct wg_order *order, const struct wg_batch *batch);
 
 /**
- * wg_order_claim() - take an idle order for a batch that can be done at once
- * @order: the order; the caller holds its lock
- * @batch: the batch, as wg_batch_init() made it
+ * wg_crypt_enter() - have a batch encrypted or decrypted, and delivered
+ * @order: the order, which has room; the caller holds its lock, and does not
+ *	any more on return
+ * @batch: as wg_batch_init() made it, with its session and counters; on success
+ *	it belongs to the engine
  *
- * BH off. Where it says true, unlock and call wg_crypt_run(): until that is
- * done nothing else of this order is delivered.
+ * BH off. Where the order is idle, the batch small and the peer not busy, all is
+ * done on return. Else it is a worker's, alone or joined to what waits already.
  *
- * Return: whether the order is taken.
+ * Return: 0, or -ENOMEM, and the batch is still the caller's.
  */
-bool __must_check wg_order_claim(struct wg_order *order,
-				 const struct wg_batch *batch);
+int __must_check wg_crypt_enter(struct wg_order *order, struct wg_batch *batch)
+	__releases(&order->lock);
 
 /**
- * wg_crypt_run() - have a batch done for which the order was claimed
- * @order: the order
- * @batch: on the caller's stack; is released
+ * wg_crypt_enter_kept() - the same for a batch of wg_batch_keep()
+ * @order: as above
+ * @batch: belongs to the engine; may be done, delivered and freed on return
  *
  * BH off.
  */
-void wg_crypt_run(struct wg_order *order, struct wg_batch *batch);
-
-/**
- * wg_order_append() - take a place in the order
- * @order: the order; the caller holds its lock
- * @batch: a kept batch; belongs to the engine from here on
- *
- * Return: whether the order was idle, so that nobody else is at work in it.
- * Pass that on to wg_crypt_submit() after unlocking.
- */
-bool wg_order_append(struct wg_order *order, struct wg_batch *batch);
-
-/**
- * wg_crypt_submit() - have a batch done that has its place
- * @order: the order
- * @batch: from wg_order_append()
- * @idle: what that said
- *
- * BH off. Here the batch may be done, delivered and freed at once.
- */
-void wg_crypt_submit(struct wg_order *order, struct wg_batch *batch,
-		     bool idle);
+void wg_crypt_enter_kept(struct wg_order *order, struct wg_batch *batch)
+	__releases(&order->lock);
 
 /**
  * wg_crypt_depth() - tunnels around what this CPU is sending just now

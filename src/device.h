@@ -101,6 +101,8 @@ struct wg_napi {
  *	rtnl, READ_ONCE
  * @gso_datagrams: such datagrams that were sent
  * @gso_messages: messages in them
+ * @worker_batches: batches that a worker did, received ones and sent ones
+ * @worker_messages: messages in them
  */
 struct wg_device {
 	struct net_device *dev;
@@ -141,6 +143,8 @@ struct wg_device {
 	/* written while what is above is read by other CPUs */
 	atomic64_t gso_datagrams ____cacheline_aligned_in_smp;
 	atomic64_t gso_messages;
+	atomic64_t worker_batches[2];
+	atomic64_t worker_messages[2];
 };
 
 /**

@@ -16,6 +16,10 @@ static const char flag_names[][ETH_GSTRING_LEN] = {
 static const char stat_names[][ETH_GSTRING_LEN] = {
 	"tx_outer_gso_datagrams",
 	"tx_outer_gso_messages",
+	"tx_worker_batches",
+	"tx_worker_messages",
+	"rx_worker_batches",
+	"rx_worker_messages",
 };
 
 static int get_sset_count(struct net_device *dev, int set)
@@ -45,6 +49,10 @@ static void get_ethtool_stats(struct net_device *dev,
 
 	to[0] = atomic64_read(&wg->gso_datagrams);
 	to[1] = atomic64_read(&wg->gso_messages);
+	to[2] = atomic64_read(&wg->worker_batches[true]);
+	to[3] = atomic64_read(&wg->worker_messages[true]);
+	to[4] = atomic64_read(&wg->worker_batches[false]);
+	to[5] = atomic64_read(&wg->worker_messages[false]);
 }
 
 static u32 get_priv_flags(struct net_device *dev)

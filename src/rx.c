@@ -36,10 +36,9 @@ static void receive_data(struct wg_device *wg, struct sk_buff *skb,
 {
 	struct wg_session *session = NULL;
 	struct wg_skb_cb *cb = wg_cb(skb);
-	struct wg_batch batch, *kept;
+	struct wg_batch batch;
 	struct wg_index *index;
 	struct wg_peer *peer;
-	bool idle;
 
 	index = wg_index_find(wg, msg->receiver);
 	if (index)
@@ -61,25 +60,16 @@ static void receive_data(struct wg_device *wg, struct sk_buff *skb,
 	batch.session = session;
 
 	spin_lock(&peer->rx.lock);
-	if (unlikely(!READ_ONCE(peer->running)))
-		goto err_unlock;
-	if (likely(wg_order_claim(&peer->rx, &batch))) {
+	if (unlikely(!READ_ONCE(peer->running) ||
+		     !wg_order_has_room(&peer->rx, &batch))) {
 		spin_unlock(&peer->rx.lock);
-		wg_crypt_run(&peer->rx, &batch);
-		return;
+		goto err_release;
 	}
-	if (unlikely(!wg_order_has_room(&peer->rx, &batch)))
-		goto err_unlock;
-	kept = wg_batch_keep(&batch);
-	if (unlikely(!kept))
-		goto err_unlock;
-	idle = wg_order_append(&peer->rx, kept);
-	spin_unlock(&peer->rx.lock);
-	wg_crypt_submit(&peer->rx, kept, idle);
+	if (unlikely(wg_crypt_enter(&peer->rx, &batch)))
+		goto err_release;
 	return;
 
-err_unlock:
-	spin_unlock(&peer->rx.lock);
+err_release:
 	DEV_STATS_INC(wg->dev, rx_dropped);
 	wg_batch_release(&batch);
 	return;

@@ -98,7 +98,6 @@ void wg_tx_flush_staged(struct wg_peer *peer)
 {
 	struct wg_session *session;
 	struct wg_batch *batch;
-	bool idle;
 
 	rcu_read_lock_bh();
 	for (;;) {
@@ -119,9 +118,7 @@ void wg_tx_flush_staged(struct wg_peer *peer)
 		WRITE_ONCE(peer->n_staged, peer->n_staged - batch->count);
 		batch->session = session;
 		assign(batch);
-		idle = wg_order_append(&peer->tx, batch);
-		spin_unlock(&peer->tx.lock);
-		wg_crypt_submit(&peer->tx, batch, idle);
+		wg_crypt_enter_kept(&peer->tx, batch);
 	}
 	rcu_read_unlock_bh();
 }
@@ -147,12 +144,11 @@ static void refuse(struct wg_batch *batch, bool short_of_memory)
 	wg_batch_release(batch);
 }
 
-/* Takes the batch: done at once, into the order, staged, or dropped. BH off. */
+/* Takes the batch: into the engine, staged, or dropped. BH off. */
 static void send_batch(struct wg_peer *peer, struct wg_batch *batch)
 {
 	struct wg_session *session = NULL;
 	struct wg_batch *kept;
-	bool idle;
 
 	spin_lock(&peer->tx.lock);
 	if (unlikely(READ_ONCE(peer->dead) || !READ_ONCE(peer->running))) {
@@ -171,11 +167,9 @@ static void send_batch(struct wg_peer *peer, struct wg_batch *batch)
 			return;
 		}
 		assign(batch);
-		if (wg_order_claim(&peer->tx, batch)) {
-			spin_unlock(&peer->tx.lock);
-			wg_crypt_run(&peer->tx, batch);
-			return;
-		}
+		if (unlikely(wg_crypt_enter(&peer->tx, batch)))
+			refuse(batch, true);
+		return;
 	}
 	kept = wg_batch_keep(batch);
 	if (unlikely(!kept)) {
@@ -183,15 +177,9 @@ static void send_batch(struct wg_peer *peer, struct wg_batch *batch)
 		refuse(batch, true);
 		return;
 	}
-	if (unlikely(!session)) {
-		stage(peer, kept);
-		spin_unlock(&peer->tx.lock);
-		wg_tx_flush_staged(peer);
-		return;
-	}
-	idle = wg_order_append(&peer->tx, kept);
+	stage(peer, kept);
 	spin_unlock(&peer->tx.lock);
-	wg_crypt_submit(&peer->tx, kept, idle);
+	wg_tx_flush_staged(peer);
 }
 
 void wg_tx_keepalive(struct wg_peer *peer)
