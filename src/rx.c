@@ -393,17 +393,23 @@ void wg_rx_deliver(struct wg_batch *batch)
 int wg_rx_poll(struct napi_struct *napi, int budget)
 {
 	struct wg_napi *n = container_of(napi, struct wg_napi, napi);
+	struct sk_buff_head todo;
 	struct sk_buff *skb;
 	int done = 0;
 
-	while (done < budget) {
-		spin_lock_bh(&n->queue.lock);
-		skb = __skb_dequeue(&n->queue);
-		spin_unlock_bh(&n->queue.lock);
-		if (!skb)
-			break;
+	__skb_queue_head_init(&todo);
+	spin_lock(&n->queue.lock);
+	skb_queue_splice_init(&n->queue, &todo);
+	spin_unlock(&n->queue.lock);
+	while (done < budget && (skb = __skb_dequeue(&todo))) {
 		napi_gro_receive(napi, skb);
 		done++;
+	}
+	if (unlikely(!skb_queue_empty(&todo))) {
+		spin_lock(&n->queue.lock);
+		skb_queue_splice(&todo, &n->queue);
+		spin_unlock(&n->queue.lock);
+		return budget;
 	}
 	if (done < budget && napi_complete_done(napi, done) &&
 	    !skb_queue_empty_lockless(&n->queue))
