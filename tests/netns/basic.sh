@@ -21,7 +21,9 @@ tcp_copy() {
 	STEP=$1
 	OUT=$(on "$2" timeout "$(slow 10)" "$LIB_DIR/wire" tcp-send "$4" 5001 \
 		< "$TMP/sent" 2>&1) || fail "the transfer ends in time" "$OUT"
-	until_true 5 gone "$listener" || stop "$listener"
+	expect_soon 5 "$1: the receiver ends" gone "$listener" || stop "$listener"
+	cmp "$TMP/sent" "$TMP/received" > "$TMP/cmp" 2>&1 ||
+		say "$(wc -c < "$TMP/received") bytes came; $(cat "$TMP/cmp")"
 	expect_eq "$1: sha256" "$sum" "$(sha256sum < "$TMP/received")"
 }
 
