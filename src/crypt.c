@@ -328,7 +328,7 @@ static bool join(struct wg_order *order, struct wg_batch *batch)
 	return true;
 }
 
-/* What another CPU has to do; LONG_MAX for one that does not come to it. */
+/* What a CPU has to do; LONG_MAX for one that does not come to it. */
 static long load_of(const struct wg_order *order, int cpu)
 {
 	const struct worker *w = per_cpu_ptr(workers, cpu);

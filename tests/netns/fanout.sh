@@ -13,7 +13,8 @@ begin 5 "work spread over the CPUs" ethtool taskset chrt
 HOG=
 # scenario_cleanup: the CPU is given back
 scenario_cleanup() {
-	[ -z "$HOG" ] || kill -9 "$HOG" 2> /dev/null
+	# shellcheck disable=SC2086 # a list
+	[ -z "$HOG" ] || kill -9 $HOG 2> /dev/null
 	[ -z "${RT_RUNTIME:-}" ] || echo "$RT_RUNTIME" > /proc/sys/kernel/sched_rt_runtime_us
 }
 
