@@ -133,10 +133,10 @@ make_initrd() {
 	[ -z "${vm_helpers-}" ] || cp "$vm_helpers"/* "$t/adit/tests/netns/"
 	cp -r "$1" "$t/adit/job"
 	[ ! -d "$1/extra" ] || cp -r "$1/extra" "$t/adit/extra"
-	{
+	(
 		cat "$2"
 		cd "$t" && find . | cpio --quiet -o -H newc -R 0:0
-	} >"$3" || die "cannot write the guest's file system"
+	) >"$3" || die "cannot write the guest's file system"
 	rm -rf "$t"
 }
 
@@ -313,6 +313,21 @@ guests_alive() {
 	for pid in "${vm_pids[@]}"; do
 		kill -0 "$pid" 2>/dev/null || return 1
 	done
+}
+
+# died_early: whether the guest's kernel panicked before its first process, and so
+# before any module was loaded. Waits until that is known.
+died_early() {
+	local end=$((SECONDS + limit))
+	while ! grep -q "adit-mark init"$'\r*$' "$log"; do
+		guests_alive || {
+			grep -q 'Kernel panic - not syncing' "$log"
+			return
+		}
+		((SECONDS < end)) || return
+		sleep 0.2
+	done
+	return 1
 }
 
 tails() {
