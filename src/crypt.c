@@ -369,18 +369,20 @@ static int choose_cpu(struct wg_order *order)
 }
 
 /*
- * Gives a kept batch its place. Says whether it is to be done here: nobody else
- * is at work in the order then.
+ * Gives a kept batch its place. It is to be done here only if nobody else is at
+ * work in the order.
  */
-static bool append(struct wg_order *order, struct wg_batch *batch,
-		   bool crowded)
+static struct wg_entry append(struct wg_order *order, struct wg_batch *batch,
+			      bool crowded)
 {
-	bool here = is_idle(order);
+	struct wg_entry entry = { .batch = batch, .step = WG_STEP_WORKER };
+	bool idle = is_idle(order);
 
-	if (here)
+	if (idle)
 		settle(order);
-	here = here && !crowded && fits_here(batch);
-	if (!here) {
+	if (idle && !crowded && fits_here(batch)) {
+		entry.step = WG_STEP_HERE;
+	} else {
 		batch->cpu = choose_cpu(order);
 		batch->open = true;
 		atomic_long_add(batch->bytes, &worker_of(batch)->load);
@@ -388,7 +390,7 @@ static bool append(struct wg_order *order, struct wg_batch *batch,
 	list_add_tail(&batch->order, &order->batches);
 	order->packets += batch->count;
 	order->bytes += batch->bytes;
-	return here;
+	return entry;
 }
 
 unsigned int wg_crypt_depth(void)
@@ -615,53 +617,53 @@ static void run_claimed(struct wg_order *order, struct wg_batch *batch)
 	wg_batch_release(batch);
 }
 
-static void enter(struct wg_order *order, struct wg_batch *batch, bool crowded)
-	__releases(&order->lock)
+struct wg_entry wg_order_enter_kept(struct wg_order *order,
+				    struct wg_batch *batch)
 {
-	bool here = append(order, batch, crowded);
-
-	spin_unlock(&order->lock);
-	if (here)
-		finish_and_drain(order, batch);
-	else
-		hand_over(batch);
+	return append(order, batch, is_crowded(order, batch));
 }
 
-int wg_crypt_enter(struct wg_order *order, struct wg_batch *batch)
-	__releases(&order->lock)
+struct wg_entry wg_order_enter(struct wg_order *order, struct wg_batch *batch)
 {
 	bool crowded = is_crowded(order, batch);
+	struct wg_entry entry = { .batch = batch };
 	struct wg_batch *kept;
 
 	if (likely(!crowded) && claim(order, batch)) {
-		spin_unlock(&order->lock);
-		run_claimed(order, batch);
-		return 0;
+		entry.step = WG_STEP_CLAIMED;
+	} else if (join(order, batch)) {
+		entry.step = WG_STEP_JOINED;
+	} else {
+		kept = wg_batch_keep(batch);
+		if (likely(kept))
+			return append(order, kept, crowded);
+		/* without memory it is done here, be it much, or not at all */
+		entry.step = claim(order, batch) ? WG_STEP_CLAIMED :
+						   WG_STEP_REFUSED;
 	}
-	if (join(order, batch)) {
-		spin_unlock(&order->lock);
-		keep_watch();
-		wg_batch_release(batch);
-		return 0;
-	}
-	kept = wg_batch_keep(batch);
-	if (unlikely(!kept)) {
-		bool claimed = claim(order, batch);
-
-		spin_unlock(&order->lock);
-		if (!claimed)
-			return -ENOMEM;
-		run_claimed(order, batch);
-		return 0;
-	}
-	enter(order, kept, crowded);
-	return 0;
+	return entry;
 }
 
-void wg_crypt_enter_kept(struct wg_order *order, struct wg_batch *batch)
-	__releases(&order->lock)
+int wg_crypt_go(struct wg_order *order, struct wg_entry entry)
 {
-	enter(order, batch, is_crowded(order, batch));
+	switch (entry.step) {
+	case WG_STEP_CLAIMED:
+		run_claimed(order, entry.batch);
+		return 0;
+	case WG_STEP_JOINED:
+		keep_watch();
+		wg_batch_release(entry.batch);
+		return 0;
+	case WG_STEP_HERE:
+		finish_and_drain(order, entry.batch);
+		return 0;
+	case WG_STEP_WORKER:
+		hand_over(entry.batch);
+		return 0;
+	case WG_STEP_REFUSED:
+		break;
+	}
+	return -ENOMEM;
 }
 
 /* A worker begins with a batch that nobody else has begun with. */

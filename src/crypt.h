@@ -193,30 +193,59 @@ void wg_batch_free(struct wg_batch *batch);
  */
 bool wg_order_has_room(struct wg_order *order, const struct wg_batch *batch);
 
+/* What is to be done with a batch once it has its place. */
+enum wg_step {
+	WG_STEP_CLAIMED,	/* here, before all others of its order */
+	WG_STEP_HERE,		/* here, in its place */
+	WG_STEP_WORKER,		/* by the worker that was chosen */
+	WG_STEP_JOINED,		/* nothing: its packets wait with others */
+	WG_STEP_REFUSED,	/* nothing: there is no memory */
+};
+
 /**
- * wg_crypt_enter() - have a batch encrypted or decrypted, and delivered
- * @order: the order, which has room; the caller holds its lock, and does not
- *	any more on return
- * @batch: as wg_batch_init() made it, with its session and counters; on success
- *	it belongs to the engine
+ * struct wg_entry - a batch's place in an order
+ * @batch: the one that entered, or its copy
+ * @step: how it goes on
+ */
+struct wg_entry {
+	struct wg_batch *batch;
+	enum wg_step step;
+};
+
+/**
+ * wg_order_enter() - give a batch its place
+ * @order: the order, which has room; the caller holds its lock
+ * @batch: as wg_batch_init() made it, with its session and counters
  *
- * BH off. Where the order is idle, the batch small and the peer not busy, all is
+ * BH off.
+ *
+ * Return: for wg_crypt_go(), which must follow, with BH still off, when the lock
+ * is let go.
+ */
+struct wg_entry __must_check wg_order_enter(struct wg_order *order,
+					    struct wg_batch *batch);
+
+/**
+ * wg_order_enter_kept() - the same for a batch of wg_batch_keep()
+ * @order: as above
+ * @batch: belongs to the engine; not refused, nor joined to another
+ *
+ * BH off. Return: as above.
+ */
+struct wg_entry __must_check wg_order_enter_kept(struct wg_order *order,
+						 struct wg_batch *batch);
+
+/**
+ * wg_crypt_go() - have a batch encrypted or decrypted, and delivered
+ * @order: the order, whose lock the caller has let go
+ * @entry: what it entered with; on success its batch belongs to the engine
+ *
+ * BH off. Where the order was idle, the batch small and the peer not busy, all is
  * done on return. Else it is a worker's, alone or joined to what waits already.
  *
  * Return: 0, or -ENOMEM, and the batch is still the caller's.
  */
-int __must_check wg_crypt_enter(struct wg_order *order, struct wg_batch *batch)
-	__releases(&order->lock);
-
-/**
- * wg_crypt_enter_kept() - the same for a batch of wg_batch_keep()
- * @order: as above
- * @batch: belongs to the engine; may be done, delivered and freed on return
- *
- * BH off.
- */
-void wg_crypt_enter_kept(struct wg_order *order, struct wg_batch *batch)
-	__releases(&order->lock);
+int wg_crypt_go(struct wg_order *order, struct wg_entry entry);
 
 /**
  * wg_crypt_depth() - tunnels around what this CPU is sending just now

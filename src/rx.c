@@ -36,6 +36,7 @@ static void receive_data(struct wg_device *wg, struct sk_buff *skb,
 {
 	struct wg_session *session = NULL;
 	struct wg_skb_cb *cb = wg_cb(skb);
+	struct wg_entry entry;
 	struct wg_batch batch;
 	struct wg_index *index;
 	struct wg_peer *peer;
@@ -65,7 +66,9 @@ static void receive_data(struct wg_device *wg, struct sk_buff *skb,
 		spin_unlock(&peer->rx.lock);
 		goto err_release;
 	}
-	if (unlikely(wg_crypt_enter(&peer->rx, &batch)))
+	entry = wg_order_enter(&peer->rx, &batch);
+	spin_unlock(&peer->rx.lock);
+	if (unlikely(wg_crypt_go(&peer->rx, entry)))
 		goto err_release;
 	return;
 

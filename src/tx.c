@@ -98,6 +98,7 @@ void wg_tx_flush_staged(struct wg_peer *peer)
 {
 	struct wg_session *session;
 	struct wg_batch *batch;
+	struct wg_entry entry;
 
 	rcu_read_lock_bh();
 	for (;;) {
@@ -118,7 +119,9 @@ void wg_tx_flush_staged(struct wg_peer *peer)
 		WRITE_ONCE(peer->n_staged, peer->n_staged - batch->count);
 		batch->session = session;
 		assign(batch);
-		wg_crypt_enter_kept(&peer->tx, batch);
+		entry = wg_order_enter_kept(&peer->tx, batch);
+		spin_unlock(&peer->tx.lock);
+		wg_crypt_go(&peer->tx, entry);
 	}
 	rcu_read_unlock_bh();
 }
@@ -149,6 +152,7 @@ static void send_batch(struct wg_peer *peer, struct wg_batch *batch)
 {
 	struct wg_session *session = NULL;
 	struct wg_batch *kept;
+	struct wg_entry entry;
 
 	spin_lock(&peer->tx.lock);
 	if (unlikely(READ_ONCE(peer->dead) || !READ_ONCE(peer->running))) {
@@ -167,7 +171,9 @@ static void send_batch(struct wg_peer *peer, struct wg_batch *batch)
 			return;
 		}
 		assign(batch);
-		if (unlikely(wg_crypt_enter(&peer->tx, batch)))
+		entry = wg_order_enter(&peer->tx, batch);
+		spin_unlock(&peer->tx.lock);
+		if (unlikely(wg_crypt_go(&peer->tx, entry)))
 			refuse(batch, true);
 		return;
 	}
