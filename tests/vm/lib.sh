@@ -373,7 +373,8 @@ base_modules=(
 	libcurve25519-generic curve25519-generic chacha_generic
 	veth dummy ifb vrf bridge 8021q bonding tun macvlan ipvlan vxlan nlmon
 	virtio_pci virtio_net virtio_rng e1000 overlay af_packet_diag
-	xfrm_user esp4 esp6 authenc crypto_null echainiv
+	xfrm_user esp4 esp6 authenc crypto_null echainiv seqiv chacha20poly1305
+	drbg jitterentropy_rng hmac sha256_generic sha512_generic ctr cryptomgr
 	inet_diag udp_diag tcp_diag raw_diag packet_diag unix_diag netlink_diag
 	nfnetlink nf_conntrack_netlink xt_mark xt_connmark xt_comment xt_addrtype
 	nf_tables nft_masq nft_nat nft_ct nft_chain_nat nft_fib_inet nft_compat

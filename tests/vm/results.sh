@@ -481,8 +481,9 @@ on_frame() {
 
 # collect FIFO-FD: reads the guest's reports to their end
 collect() {
-	local fd=$1 line part buf='' held=0 dying=0
-	started=$SECONDS
+	local lines line buf='' held=0 dying=0
+	exec {lines}< <(exec "$vm_dir/lines" "@$vm_token tick" <&"$1")
+	: "${started:=$SECONDS}"
 	deadline=$((SECONDS + limit))
 	echo "KTAP version 1"
 	echo "1..${#names[@]}"
@@ -502,13 +503,11 @@ collect() {
 			remaining "no end within the limit of $limit s"
 			break
 		fi
-		if IFS= read -r -t $((dying ? 0 : 1)).2 -u "$fd" part; then
-			line=${buf}${part%$'\r'}
-			buf=
-		else
-			buf+=$part
+		IFS= read -r -u "$lines" line || die "tests/vm/lines ended"
+		if [[ $line == "@$vm_token tick "* ]]; then
+			buf=${line#* tick }
 			if guests_alive; then continue; fi
-			[ -z "$part" ] || continue
+			# what it said last has come when two have passed
 			if [ $dying = 0 ]; then
 				dying=1
 				continue
@@ -519,6 +518,7 @@ collect() {
 			remaining "the guest ended early"
 			break
 		fi
+		line=${line%$'\r'}
 		# A frame begins with an empty line, to end an unfinished one.
 		if [[ $line == "@$vm_token "* ]]; then
 			held=0
@@ -543,6 +543,7 @@ collect() {
 			note "$line"
 		fi
 	done
+	exec {lines}<&-
 }
 
 summary() {
