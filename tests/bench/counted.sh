@@ -7,7 +7,9 @@
 #   BENCH_WORK	workloads, of those below; "/wire" behind one: the outer devices
 #		have no segmentation offload for UDP, and do GRO, as network
 #		cards have it
-#   BENCH_SIDES	in-kernel, adit, none (without a tunnel: what is not a driver's)
+#   BENCH_SIDES	in-kernel, adit; of tcp, tcp4, bidir, rr and udp64 also none (without a
+#		tunnel: what is not a driver's), esp (IPsec with the same cryptography)
+#		and wireguard-go (in user space)
 #   BENCH_ROUNDS	how often each side has its turn (default 1)
 #   BENCH_RUNS	windows of each workload a turn (default 1)
 #   BENCH_TIMES	so many times the usual amount (default 1)
@@ -22,6 +24,7 @@
 . "$(dirname "$0")/lib.sh"
 
 dir=$(cd "$(dirname "$0")" && pwd)
+FLOOD=10000	# initiations a second
 : "${BENCH_WORK:=tcp rr}" "${BENCH_SIDES:=in-kernel adit}" "${BENCH_ROUNDS:=1}" "${BENCH_RUNS:=1}" \
 	"${BENCH_TIMES:=1}"
 read -ra work <<< "$BENCH_WORK"
@@ -38,19 +41,56 @@ wire_like() {
 	done
 }
 
+# Traffic between the tunnel's addresses is IPsec's, with the same MTU
+esp_tunnel() {
+	local h k1 k2 me it far dir
+
+	k1=0x$(od -An -N36 -tx1 /dev/urandom | tr -d ' \n')
+	k2=0x$(od -An -N36 -tx1 /dev/urandom | tr -d ' \n')
+	for h in a b; do
+		me=1 it=2
+		[ $h = a ] || me=2 it=1
+		far=192.0.2.$it
+		must "IPsec from a on $h" on $h ip xfrm state add src 192.0.2.1 dst 192.0.2.2 \
+			proto esp spi 0x101 reqid 1 mode tunnel \
+			aead 'rfc7539esp(chacha20,poly1305)' "$k1" 128
+		must "IPsec from b on $h" on $h ip xfrm state add src 192.0.2.2 dst 192.0.2.1 \
+			proto esp spi 0x102 reqid 1 mode tunnel \
+			aead 'rfc7539esp(chacha20,poly1305)' "$k2" 128
+		for dir in out in; do
+			# shellcheck disable=SC2046 # words
+			must "policy on $h" on $h ip xfrm policy add dir $dir \
+				$(esp_policy $dir $me $it)
+		done
+		addr $h lo 10.9.0.$me/32
+		must "route on $h" on $h ip route add 10.9.0.$it/32 via $far src 10.9.0.$me mtu 1420
+	done
+}
+
+esp_policy() { # DIR ME IT: the rest of the command
+	local t
+
+	[ "$1" = out ] || { t=$2; set -- in "$3" "$t"; }
+	echo "src 10.9.0.$2/32 dst 10.9.0.$3/32 tmpl src 192.0.2.$2 dst 192.0.2.$3 proto esp reqid 1 mode tunnel"
+}
+
 # The addresses that traffic is sent to: through the tunnel, or beside it
 set_up() { # WORKLOAD SIDE
 	local i name=${1%/wire} wired='' peers
 
 	[ "$1" = "$name" ] || wired=1
 	case $name in
-	tcp* | bidir | rr | loaded | udp64)
+	tcp* | bidir | rr | loaded | flooded | udp64)
 		pair
 		[ -z "$wired" ] || wire_like a:eth0 b:eth0
 		FROM=192.0.2.1 TO=192.0.2.2
 		[ "$2" != none ] || return 0
 		FROM=10.9.0.1 TO=10.9.0.2
-		tunnel
+		if [ "$2" = esp ]; then
+			esp_tunnel
+		else
+			tunnel
+		fi
 		;;
 	forward* | reverse*)
 		# c is behind a
@@ -157,7 +197,7 @@ set_up() { # WORKLOAD SIDE
 }
 
 run_one() { # WORKLOAD
-	local from=${NS[a]} to=${NS[b]} load=$dir/load times=$BENCH_TIMES
+	local i from=${NS[a]} to=${NS[b]} load=$dir/load times=$BENCH_TIMES
 
 	case ${1%/wire} in
 	tcp) set -- tcp "$from" "$to" "$TO" 5001 1 4000000 $((12000000 * times)) ;;
@@ -165,6 +205,15 @@ run_one() { # WORKLOAD
 	bidir) set -- tcp "$from" "$to" "$TO" 5001 1 4000000 $((12000000 * times)) back "$FROM" ;;
 	rr) set -- rr "$from" "$to" "$TO" 5001 64 100 $((1000 * times)) ;;
 	loaded) set -- loaded "$from" "$to" "$TO" 5001 64 100 $((1000 * times)) "$RATE" ;;
+	flooded)
+		# as loaded, and from 100 addresses what costs the responder most
+		must "initiations" python3 "$dir/flood.py" "${PUB[b]}" 800 "$TMP/flood"
+		for i in $(seq 100 199); do
+			on a ip addr add "192.0.2.$i/24" dev eth0
+		done
+		set -- loaded "$from" "$to" "$TO" 5001 64 100 $((1000 * times)) "$RATE" \
+			flood "$TMP/flood" "$FLOOD" 192.0.2.2
+		;;
 	udp64) set -- udp "$from" "$to" "$TO" 5001 1 64 500 $((4000 * times)) ;;
 	forward*) set -- tcp "${NS[c]}" "$to" "$TO" 5001 1 3000000 $((8000000 * times)) ;;
 	reverse*) set -- tcp "$to" "${NS[c]}" "$FROM" 5001 1 3000000 $((8000000 * times)) ;;
@@ -201,11 +250,16 @@ offered_load() {
 
 begin $((${#sides[@]} * BENCH_ROUNDS)) "counted: ${work[*]}" ethtool gzip base64
 [ -z "${BENCH_SYMBOLS:-}" ] || symbols kernel '^[^	]*$'
-case " ${work[*]} " in *" loaded"*) offered_load ;; esac
+case " ${work[*]} " in *" loaded"* | *" flooded"*) offered_load ;; esac
 for ((round = 1; round <= BENCH_ROUNDS; round++)); do
 	for side in "${sides[@]}"; do
 		point "round $round, $side"
-		swap_driver "$side"
+		case $side in
+		esp | wireguard-go) swap_driver none ;;
+		*) swap_driver "$side" ;;
+		esac
+		ADIT_IMPL_a=kernel ADIT_IMPL_b=kernel
+		[ "$side" != wireguard-go ] || ADIT_IMPL_a=go ADIT_IMPL_b=go
 		for w in "${work[@]}"; do
 			set_up "$w" "$side"
 			for ((run = 0; run < BENCH_RUNS; run++)); do

@@ -9,11 +9,20 @@
  *              many in the other direction, to ADDRESS in FROM
  *   load rr FROM TO ADDRESS PORT SIZE WARMUP COUNT
  *              UDP there and back, one at a time, between two processes
- *   load loaded FROM TO ADDRESS PORT SIZE WARMUP COUNT RATE
- *              the same while RATE datagrams of 1,200 bytes a second go that way
+ *   load loaded FROM TO ADDRESS PORT SIZE WARMUP COUNT RATE [flood FILE N TARGET]
+ *              the same while RATE datagrams of 1,200 bytes a second go that way;
+ *              flood: and while N a second of FILE's messages of 148 bytes go
+ *              from all of FROM's addresses in TARGET's network to port 51820 of
+ *              TARGET
  *   load udp FROM TO ADDRESS PORT ADDRESSES SIZE WARMUP COUNT
  *              UDP one way, to ADDRESS, the one after it, ... in turn; no more
  *              than 64 are on their way
+ *   load tcp-to NAMESPACE ADDRESS PORT WARMUP BYTES
+ *   load tcp-at NAMESPACE ADDRESS PORT WARMUP BYTES
+ *   load rr-to NAMESPACE ADDRESS PORT SIZE WARMUP COUNT
+ *   load rr-at NAMESPACE ADDRESS PORT SIZE WARMUP COUNT
+ *              one end of it, with marks of its own, where the other is another
+ *              machine; what is AT its end is to begin first
  *   load run NAMESPACE COMMAND...
  *              whatever that executes; one unit
  *   load rtnl-probe NAMESPACE
@@ -22,8 +31,8 @@
  *
  * Prints "units N ns T lost L": bytes, round trips or datagrams that arrived
  * between the marks. Of the mark's instruction no CPU takes notice. Round trips:
- * also "p50 N p99 N", ns; loaded: and "sent N came N", of the datagrams between
- * the marks.
+ * also "p50 N p99 N", ns; loaded: and "sent N came N flood N", of the datagrams
+ * between the marks.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -58,6 +67,7 @@ static struct shared {
 	_Atomic uint64_t t0, t1;	/* ns */
 	_Atomic uint64_t lost;
 	_Atomic uint64_t sent, came;	/* beside what is measured */
+	_Atomic uint64_t flooded;
 	_Atomic uint32_t ready;
 	uint64_t from, to;		/* where the marks belong */
 } *sh;
@@ -331,7 +341,7 @@ static void beside(char **argv, int port, long rate, pid_t pids[2])
 	if (!pids[1]) {
 		uint64_t begin, n = 0;
 
-		while (sh->ready < 2)
+		while (sh->ready < 2)	/* those who receive */
 			usleep(1000);
 		child();
 		enter(argv[0]);
@@ -352,16 +362,66 @@ static void beside(char **argv, int port, long rate, pid_t pids[2])
 	}
 }
 
+/* @n messages a second, each from the next of our addresses of that network. */
+static void flood(const char *ns, const char *file, long n, const char *target)
+{
+	int fds[256], addresses = 0, f, i;
+	uint64_t begin, sent = 0, count;
+	struct sockaddr_storage ss;
+	socklen_t len;
+	ssize_t size;
+	char from[64];
+
+	child();
+	f = open(file, O_RDONLY);
+	size = f < 0 ? -1 : read(f, buf, sizeof(buf));
+	count = size / 148;
+	if (size < 148)
+		die(file);
+	enter(ns);
+	ss = address(target, 51820, &len);
+	for (i = 0; i < 256; i++) {
+		struct sockaddr_in me = *(struct sockaddr_in *)&ss;
+		int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+		if (fd < 0)
+			die("socket");
+		me.sin_addr.s_addr = htonl((ntohl(me.sin_addr.s_addr) & ~0xffu) + i);
+		me.sin_port = 0;
+		if (bind(fd, (void *)&me, sizeof(me)) ||
+		    connect(fd, (void *)&ss, len))
+			close(fd);
+		else
+			fds[addresses++] = fd;
+	}
+	if (!addresses) {
+		snprintf(from, sizeof(from), "no address near %s", target);
+		die(from);
+	}
+	sh->ready++;
+	begin = now();
+	for (;;) {
+		uint64_t due = (now() - begin) * n / 1000000000;
+
+		for (; sent < due; sent++)	/* errors: what ICMP told us */
+			if (send(fds[sent % addresses], buf + sent % count * 148,
+				 148, 0) == 148)
+				sh->flooded++;
+		usleep(500);
+	}
+}
+
 static void rr(int argc, char **argv, bool loaded)
 {
-	uint64_t t, sent = 0, came = 0, *took, n = 0;
-	pid_t pid, others[2] = { 0, 0 };
+	uint64_t t, sent = 0, came = 0, flooded = 0, *took, n = 0;
+	bool under_flood = loaded && argc == 12;
+	pid_t pid, others[3] = { 0, 0, 0 };
 	struct sockaddr_storage ss;
 	int port, size, fd, i;
 	bool over, measured;
 	socklen_t len;
 
-	if (argc != 7 + loaded)
+	if (argc != 7 + loaded && !under_flood)
 		usage();
 	port = number(argv[3]);
 	size = number(argv[4]);
@@ -391,7 +451,12 @@ static void rr(int argc, char **argv, bool loaded)
 	}
 	if (loaded)
 		beside(argv, port, number(argv[7]), others);
-	while (sh->ready < 1u + loaded)
+	if (under_flood) {
+		others[2] = fork();
+		if (!others[2])
+			flood(argv[0], argv[9], number(argv[10]), argv[11]);
+	}
+	while (sh->ready < 1u + loaded + under_flood)
 		usleep(1000);
 	enter(argv[0]);
 	ss = address(argv[2], port, &len);
@@ -410,11 +475,12 @@ static void rr(int argc, char **argv, bool loaded)
 			took[n++] = now() - t;
 		over = arrived(1);
 		if (sh->begin && !measured)
-			sent = sh->sent, came = sh->came;
-	} while (!over && sh->lost < 10);
+			sent = sh->sent, came = sh->came, flooded = sh->flooded;
+	} while (!over && sh->lost < (under_flood ? 60 : 10));
 	sent = sh->sent - sent;
 	came = sh->came - came;
-	for (i = 0; i < 2; i++)
+	flooded = sh->flooded - flooded;
+	for (i = 0; i < 3; i++)
 		if (others[i])
 			kill(others[i], SIGKILL);
 	kill(pid, SIGKILL);
@@ -425,8 +491,8 @@ static void rr(int argc, char **argv, bool loaded)
 	printf(" p50 %llu p99 %llu", (unsigned long long)took[n / 2],
 	       (unsigned long long)took[n * 99 / 100]);
 	if (loaded)
-		printf(" sent %llu came %llu", (unsigned long long)sent,
-		       (unsigned long long)came);
+		printf(" sent %llu came %llu flood %llu", (unsigned long long)sent,
+		       (unsigned long long)came, (unsigned long long)flooded);
 }
 
 /*
@@ -519,6 +585,103 @@ static void udp(int argc, char **argv)
 	results();
 }
 
+/* ------------------------------------------------------------- one end */
+
+static void tcp_end(int argc, char **argv, bool at)
+{
+	struct sockaddr_storage ss;
+	int port, fd, tries, l;
+	socklen_t len;
+	ssize_t n;
+
+	if (argc != 5)
+		usage();
+	port = number(argv[2]);
+	sh->from = number(argv[3]);
+	sh->to = sh->from + number(argv[4]);
+	signal(SIGPIPE, SIG_IGN);
+	enter(argv[0]);
+	if (at) {
+		l = bound(argv[1], port, SOCK_STREAM);
+		if (listen(l, 1))
+			die("listen");
+		fd = accept(l, NULL, NULL);
+		if (fd < 0)
+			die("accept");
+	} else {
+		ss = address(argv[1], port, &len);
+		for (tries = 0; ; tries++) {
+			fd = socket(ss.ss_family, SOCK_STREAM, 0);
+			if (fd >= 0 && !connect(fd, (void *)&ss, len))
+				break;
+			if (tries == 100)
+				die("connect");
+			close(fd);
+			usleep(100000);
+		}
+	}
+	do {
+		n = at ? read(fd, buf, sizeof(buf)) : write(fd, buf, sizeof(buf));
+		if (n <= 0)
+			break;
+	} while (!arrived(n) || !at);
+	/* the one AT its end ends it, and so the other's writing */
+	results();
+}
+
+static void rr_end(int argc, char **argv, bool at)
+{
+	struct sockaddr_storage ss;
+	int port, size, fd, early = 0;
+	socklen_t len;
+	ssize_t n;
+
+	if (argc != 6)
+		usage();
+	port = number(argv[2]);
+	size = number(argv[3]);
+	sh->from = number(argv[4]);
+	sh->to = sh->from + number(argv[5]);
+	if (size < 1 || size > 65000 || !sh->from)
+		usage();
+	enter(argv[0]);
+	if (at) {
+		fd = bound(argv[1], port, SOCK_DGRAM);
+	} else {
+		ss = address(argv[1], port, &len);
+		fd = socket(ss.ss_family, SOCK_DGRAM, 0);
+		if (fd < 0 || connect(fd, (void *)&ss, len))
+			die("connect");
+	}
+	timeout(fd, at ? 60 : 1);
+	do {
+		if (at) {
+			len = sizeof(ss);
+			n = recvfrom(fd, buf, sizeof(buf), 0, (void *)&ss, &len);
+			if (n < 0)
+				die("recvfrom");
+			if (sendto(fd, buf, n, 0, (void *)&ss, len) != n)
+				die("sendto");
+		} else {
+			n = send(fd, buf, size, 0);
+			if (n == size)
+				n = recv(fd, buf, sizeof(buf), 0);
+			if (n < 0 && errno == ECONNREFUSED && early++ < 100) {
+				/* the other end is not there yet */
+				usleep(100000);
+				continue;
+			}
+			if (n != size) {
+				sh->lost++;
+				continue;
+			}
+		}
+		if (arrived(1))
+			break;
+	} while (sh->lost < 60);
+	results();
+}
+
 /* ----------------------------------------------------------------- rtnl */
 
 static volatile sig_atomic_t over;
@@ -604,6 +767,10 @@ int main(int argc, char **argv)
 		rr(argc - 2, argv + 2, true);
 	else if (!strcmp(argv[1], "udp"))
 		udp(argc - 2, argv + 2);
+	else if (!strcmp(argv[1], "tcp-to") || !strcmp(argv[1], "tcp-at"))
+		tcp_end(argc - 2, argv + 2, argv[1][4] == 'a');
+	else if (!strcmp(argv[1], "rr-to") || !strcmp(argv[1], "rr-at"))
+		rr_end(argc - 2, argv + 2, argv[1][3] == 'a');
 	else if (!strcmp(argv[1], "run"))
 		run(argc - 2, argv + 2);
 	else if (!strcmp(argv[1], "rtnl-probe"))

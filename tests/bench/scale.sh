@@ -57,7 +57,8 @@ took() {
 	say "scale $side $n $what $t ns"
 }
 
-# probed WHAT COMMAND...: for how long nobody else gets the rtnl lock meanwhile
+# probed WHAT COMMAND...: for how long nobody else gets the rtnl lock meanwhile; a
+# COMMAND "took ..." says its own time as well
 probed() {
 	local what=$1 pid
 
@@ -65,7 +66,11 @@ probed() {
 	"$dir/load" rtnl-probe "${NS[a]}" > "$TMP/probe" &
 	pid=$!
 	sleep 0.1
-	must "$what" "$@"
+	if [ "$1" = took ]; then
+		"$@"
+	else
+		must "$what" "$@"
+	fi
 	sleep 0.1
 	kill "$pid"
 	wait "$pid"
@@ -101,17 +106,15 @@ for side in "${sides[@]}"; do
 			HOSTS=()
 			continue
 		fi
-		took remove-half $a xargs -s 2000000 wg set wg0 < "$TMP/half"
+		took remove-half $a xargs -s 2000000 -n 30000 wg set wg0 < "$TMP/half"
 		expect_eq "peers that are left" $((n - n / 2)) "$(on a wg show wg0 peers | wc -l)"
 		took remove-all $a wg setconf wg0 "$TMP/empty"
 		say "scale $side $n memory-left $(((before - $(free_memory)) * 1024)) bytes"
 		probed setconf $a wg setconf wg0 "$TMP/conf"
 		probed new-key $a wg set wg0 private-key "$TMP/key"
 		probed dump $a sh -c 'wg show wg0 dump > /dev/null'
-		probed delete on a ip link del wg0
-		wg_new a wg0
-		must "setting up once more" $a wg setconf wg0 "$TMP/conf"
-		took delete on a ip link del wg0
+		# once: the kernel's own driver takes minutes
+		probed delete took delete on a ip link del wg0
 		host_gone a
 		HOSTS=()
 	done

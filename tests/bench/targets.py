@@ -21,6 +21,8 @@ TARGETS = [
     ("work", "hub/wire", .65, .50),
     ("parallel", "tcp", .60, .40),
     ("parallel", "tcp/wire", .60, .40),
+    ("pair", "tcp", .60, .50),
+    ("pair", "rr", .60, .52),
     ("scale", "20000 setconf", .20, .10),
     ("scale", "20000 new-key", .05, .01),
     ("scale", "20000 dump", .70, .50),
@@ -28,9 +30,12 @@ TARGETS = [
     ("wall", "tcp, Mbit/s", 1.5, 2.5),
     ("wall", "loaded, p99, us", .50, .25),
     ("wall", "loaded, delivered, %", 1.0, 1.0),
+    ("wall", "flooded, delivered, %", 1.0, 1.0),
+    ("wall", "flooded, kept by Adit", .80, .95),
 ]
-MORE = {"tcp, Mbit/s", "loaded, delivered, %"}
-NAMES = {"work": "one CPU", "parallel": "busiest of four CPUs",
+MORE = {"tcp, Mbit/s", "loaded, delivered, %", "flooded, delivered, %",
+        "flooded, kept by Adit"}
+NAMES = {"work": "one CPU", "parallel": "busiest of four CPUs", "pair": "two guests",
          "scale": "many peers", "wall": "by the clock"}
 
 
