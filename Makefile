@@ -51,8 +51,8 @@ check:
 	@tests/check unit fast
 
 check-all:
-	@tests/check --beside 'uapi aead timers faults uapi-7.3 parity parity-6.1 debug-6.1 kcsan-6.1' \
-		unit build debian-6.1 peer demo uml-7.3 extended clients in-kernel go
+	@tests/check --beside 'uapi aead timers faults uapi-7.3 parity-6.1 debug-6.1 kcsan-6.1' \
+		unit build debian-6.1 peer demo uml-7.3 parity extended clients in-kernel go
 
 bench:
 	@tests/bench/run

@@ -41,6 +41,29 @@ wire_like() {
 	done
 }
 
+# A million addresses more on either side, around those that are used
+million() {
+	local h it n
+
+	awk 'BEGIN {
+		for (i = 8; i < 16000000; i += 16)
+			printf "%s10.%d.%d.%d/32", i % 1024 == 8 ? "\nAllowedIPs = " : ",",
+				i / 65536, i / 256 % 256, i % 256
+		print ""
+	}' > "$TMP/million"
+	for h in a b; do
+		it=b n=2
+		[ $h = a ] || it=a n=1
+		{
+			printf '[Peer]\nPublicKey = %s\nAllowedIPs = 10.9.0.%d/32' \
+				"${PUB[$it]}" "$n"
+			cat "$TMP/million"
+		} > "$TMP/million-$h"
+		must "a million addresses on $h" on $h wg addconf wg0 "$TMP/million-$h"
+	done
+	rm "$TMP"/million*
+}
+
 # Traffic between the tunnel's addresses is IPsec's, with the same MTU
 esp_tunnel() {
 	local h k1 k2 me it far dir
@@ -80,7 +103,7 @@ set_up() { # WORKLOAD SIDE
 
 	[ "$1" = "$name" ] || wired=1
 	case $name in
-	tcp* | bidir | rr | loaded | flooded | udp64)
+	tcp* | bidir | rr | loaded | flooded | udp64*)
 		pair
 		[ -z "$wired" ] || wire_like a:eth0 b:eth0
 		FROM=192.0.2.1 TO=192.0.2.2
@@ -91,6 +114,7 @@ set_up() { # WORKLOAD SIDE
 		else
 			tunnel
 		fi
+		[ "$name" != udp64-1m ] || million
 		;;
 	forward* | reverse*)
 		# c is behind a
@@ -214,7 +238,7 @@ run_one() { # WORKLOAD
 		set -- loaded "$from" "$to" "$TO" 5001 64 100 $((1000 * times)) "$RATE" \
 			flood "$TMP/flood" "$FLOOD" 192.0.2.2
 		;;
-	udp64) set -- udp "$from" "$to" "$TO" 5001 1 64 500 $((4000 * times)) ;;
+	udp64*) set -- udp "$from" "$to" "$TO" 5001 1 64 500 $((4000 * times)) ;;
 	forward*) set -- tcp "${NS[c]}" "$to" "$TO" 5001 1 3000000 $((8000000 * times)) ;;
 	reverse*) set -- tcp "$to" "${NS[c]}" "$FROM" 5001 1 3000000 $((8000000 * times)) ;;
 	hub) set -- tcp "$from" "$to" "$TO" 5001 1 3000000 $((8000000 * times)) ;;
