@@ -451,8 +451,8 @@ static int validate(struct genl_info *info)
 	return 0;
 }
 
-static int set_prefix(struct wg_device *wg, struct wg_peer *peer,
-		      struct nlattr *attr, struct netlink_ext_ack *extack)
+static int set_allowed_ip(struct wg_device *wg, struct wg_peer *peer,
+			  struct nlattr *attr, struct netlink_ext_ack *extack)
 {
 	struct nlattr *a[WGALLOWEDIP_A_MAX + 1];
 	const void *addr;
@@ -573,7 +573,7 @@ static int set_peer(struct wg_device *wg, const struct nlattr *attr,
 		wg_allowedips_set_aside(&wg->allowedips, &peer->owner, &old);
 	if (a[WGPEER_A_ALLOWEDIPS]) {
 		nla_for_each_nested(prefix, a[WGPEER_A_ALLOWEDIPS], rem) {
-			err = set_prefix(wg, peer, prefix, extack);
+			err = set_allowed_ip(wg, peer, prefix, extack);
 			if (err)
 				break;
 		}

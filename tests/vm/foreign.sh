@@ -12,13 +12,14 @@ foreign_row() {
 	arm64) f_triplet=aarch64-linux-gnu ;;
 	armhf) f_triplet=arm-linux-gnueabihf ;;
 	armel) f_triplet=arm-linux-gnueabi ;;
+	s390x) f_triplet=s390x-linux-gnu ;;
 	*) die "there are no guests of the architecture $d_arch" ;;
 	esac
 }
 
 need_foreign_packages() { # KERNEL
 	foreign_row "$1"
-	need_packages qemu-system-arm cpio xz-utils kmod busybox-static binutils make device-tree-compiler \
+	need_packages "qemu-system-$([ "$d_arch" = s390x ] && echo misc || echo arm)" cpio xz-utils kmod busybox-static binutils make device-tree-compiler \
 		"gcc-12-$f_triplet" "libc6-dev-$d_arch-cross"
 }
 
@@ -28,6 +29,7 @@ foreign_board() {
 	case ${vm_board:-}:$d_arch in
 	:armel) echo raspi0 ;;		# a Raspberry Pi Zero
 	:arm64 | :armhf) echo virt ;;
+	:s390x) echo s390-ccw-virtio ;;	# big-endian
 	raspi3b:arm64) echo raspi3b ;;	# a Raspberry Pi 3
 	*) die "$1 has no board \"$vm_board\"" ;;
 	esac
@@ -65,7 +67,12 @@ foreign_machine() {
 		: "${c:=cortex-a53}"
 		;;
 	esac
-	if [ "$board" != virt ]; then
+	if [ "$board" = s390-ccw-virtio ]; then
+		qemu=qemu-system-s390x machine=(-M "$board") console=ttysclp0
+		: "${c:=max}"
+		serial=(-device "sclpconsole,chardev=con" -device virtio-serial-ccw
+			-device "virtconsole,chardev=tap" -device virtio-rng-ccw)
+	elif [ "$board" != virt ]; then
 		serial=(-serial chardev:con -serial chardev:tap)
 		options=initcall_blacklist=bcm2835_pm_driver_init
 	fi
@@ -90,7 +97,13 @@ guest_tap() {
 	case $(kernel_kind "$1") in
 	uml) echo tty1 ;;
 	qemu) echo ttyS1 ;;
-	*) [ "$(foreign_board "$1")" = virt ] && echo ttyS0 || echo ttyS1 ;;
+	*)
+		case $(foreign_board "$1") in
+		virt) echo ttyS0 ;;
+		s390-ccw-virtio) echo hvc0 ;;
+		*) echo ttyS1 ;;
+		esac
+		;;
 	esac
 }
 
@@ -109,7 +122,7 @@ foreign_packages=(
 	bash dash coreutils sed grep mawk findutils diffutils procps util-linux
 	bsdextrautils mount hostname busybox-static kmod libc-bin
 	iproute2 iputils-ping wireguard-tools nftables iptables conntrack
-	iperf3 tcpdump ethtool
+	iperf3 tcpdump ethtool wireguard-go
 )
 
 # foreign_root: as it is when it was made once, else made now; prints its path
@@ -185,7 +198,7 @@ foreign_programs_into() {
 		todo=()
 		[ ${#next[@]} = 0 ] || mapfile -t todo < <(foreign_needs "${next[@]}" | sort -u)
 	done
-	cp -L "$root"/usr/lib/ld-linux* "$tmp/usr/lib/" || die "$root has no dynamic linker"
+	cp -L "$root"/usr/lib/ld*.so.[0-9] "$tmp/usr/lib/" || die "$root has no dynamic linker"
 	# what base_fresh looks at
 	progs=("$root/.done")
 }

@@ -372,7 +372,7 @@ base_modules=(
 	libblake2s curve25519-x86_64 chacha-x86_64 poly1305-x86_64 blake2s-x86_64
 	libcurve25519-generic curve25519-generic chacha_generic
 	veth dummy ifb vrf bridge 8021q bonding tun macvlan ipvlan vxlan nlmon
-	virtio_pci virtio_net virtio_rng e1000 overlay af_packet_diag
+	virtio_pci virtio_net virtio_rng virtio_console e1000 overlay af_packet_diag
 	xfrm_user esp4 esp6 authenc crypto_null echainiv seqiv chacha20poly1305
 	drbg jitterentropy_rng hmac sha256_generic sha512_generic ctr cryptomgr
 	inet_diag udp_diag tcp_diag raw_diag packet_diag unix_diag netlink_diag
