@@ -5,8 +5,7 @@
 # turn, with marks between which tests/bench/run counts instructions.
 #
 #   BENCH_WORK	workloads, of those below; "/wire" behind one: the outer devices
-#		have no segmentation offload for UDP, and do GRO, as network
-#		cards have it
+#		have no segmentation offload for UDP, as most network cards
 #   BENCH_SIDES	in-kernel, adit; of tcp, tcp4, bidir, rr and udp64 also none (without a
 #		tunnel: what is not a driver's), esp (IPsec with the same cryptography)
 #		and wireguard-go (in user space)

@@ -318,10 +318,12 @@ guests_alive() {
 # died_early: whether the guest's kernel panicked before its first process, and so
 # before any module was loaded. Waits until that is known.
 died_early() {
-	local end=$((SECONDS + limit))
-	while ! grep -q "adit-mark init"$'\r*$' "$log"; do
+	local end=$((SECONDS + limit)) mark="adit-mark init"$'\r*$'
+	while ! grep -q "$mark" "$log"; do
 		guests_alive || {
-			grep -q 'Kernel panic - not syncing' "$log"
+			# it may have got there since, and died of our module
+			! grep -q "$mark" "$log" &&
+				grep -q 'Kernel panic - not syncing' "$log"
 			return
 		}
 		((SECONDS < end)) || return
