@@ -155,7 +155,18 @@ unsigned int wg_timers_decide(struct wg_timers *t, unsigned long now,
 		todo |= WG_DO_NEW_HANDSHAKE;
 	if (take(&t->zero, now, next))
 		todo |= WG_DO_ZERO;
-	if (take(&t->persistent, now, next) && READ_ONCE(t->interval))
-		todo |= WG_DO_PERSISTENT;
+	if (take(&t->persistent, now, next)) {
+		unsigned int interval = READ_ONCE(t->interval);
+
+		/* once more, whether there is memory to send it or not */
+		if (interval) {
+			unsigned long due =
+				wg_deadline(now, interval * (unsigned long)HZ);
+
+			WRITE_ONCE(t->persistent, due);
+			*next = wg_earlier(*next, due);
+			todo |= WG_DO_PERSISTENT;
+		}
+	}
 	return todo;
 }

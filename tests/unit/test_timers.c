@@ -646,6 +646,29 @@ TEST(persistent_switched_off)
 	EXPECT_EQ(next, 0);
 }
 
+/* Where there is no memory to send one, the next has its turn all the same. */
+TEST(persistent_goes_on_though_none_is_sent)
+{
+	unsigned long t0, now, due;
+	int i;
+
+	FOR_EACH_START(t0) {
+		reset();
+		t.interval = 25;
+		now = wg_timers_sent(&t, t0, false, 0);
+		for (i = 0; i < 5; i++) {
+			EXPECT_EQ(decide(now - 1), 0);
+			EXPECT_EQ(decide(now), WG_DO_PERSISTENT);
+			due = now + SEC(25) ? now + SEC(25) : 1;
+			EXPECT_EQ(next, due);
+			now = due;
+		}
+		t.interval = 0;
+		EXPECT_EQ(decide(now), 0);
+		EXPECT_EQ(next, 0);
+	}
+}
+
 /*
  * Whoever keeps the kernel timer hears of a deadline by what these functions
  * return. The timer sleeps till the zeroing in 540 s, say: a persistent
@@ -778,7 +801,7 @@ TEST(several_due_together)
 	t.keepalive = SEC(11);
 	EXPECT_EQ(decide(SEC(1000)), WG_DO_RETRY | WG_DO_KEEPALIVE |
 		  WG_DO_NEW_HANDSHAKE | WG_DO_ZERO | WG_DO_PERSISTENT);
-	EXPECT_EQ(next, 0);
+	EXPECT_EQ(next, SEC(1001));
 }
 
 TEST(next_is_the_earliest)
@@ -902,8 +925,10 @@ static unsigned int m_decide(s64 now)
 		todo |= WG_DO_NEW_HANDSHAKE;
 	if (m_take(&m.zero, now))
 		todo |= WG_DO_ZERO;
-	if (m_take(&m.persistent, now) && m.interval)
+	if (m_take(&m.persistent, now) && m.interval) {
 		todo |= WG_DO_PERSISTENT;
+		m_traversed(now);
+	}
 	return todo;
 }
 
@@ -1824,7 +1849,7 @@ static void fires_meanwhile(void)
 {
 	before_xchg = NULL;
 	EXPECT_EQ(decide(SEC(25) + 1), WG_DO_PERSISTENT);
-	EXPECT_EQ(next, 0);
+	EXPECT_EQ(next, SEC(50) + 1);
 }
 
 TEST(persistent_keepalive_taken_while_it_moves)
