@@ -218,20 +218,21 @@ static void settle(struct wg_order *order)
 
 /*
  * Whether batches of this order are to be delivered by another CPU. A home that is
- * late for long is given up for this one.
+ * late for long, or gone, is given up for this one.
  */
 static bool elsewhere(struct wg_order *order)
 {
 	const struct worker *w;
+	bool late;
 
 	lockdep_assert_held(&order->lock);
-	if (order->home < 0 || order->home == smp_processor_id() ||
-	    !cpu_online(order->home))
+	if (order->home < 0 || order->home == smp_processor_id())
 		return false;
 	w = per_cpu_ptr(workers, order->home);
 	/* pairs with the release in look_at() */
-	if (likely(!smp_load_acquire(&w->late) ||
-		   time_before(jiffies, READ_ONCE(w->late_since) + HOME_LATE)))
+	late = smp_load_acquire(&w->late) &&
+	       !time_before(jiffies, READ_ONCE(w->late_since) + HOME_LATE);
+	if (likely(cpu_online(order->home) && !late))
 		return true;
 	order->home = smp_processor_id();
 	return false;
@@ -487,6 +488,12 @@ static void watch(struct timer_list *t)
 	LIST_HEAD(stuck);
 	int cpu;
 
+	/*
+	 * Who left work and saw this timer pending relies on being seen here.
+	 * Pairs with the barrier in queue_work_on(), between the two in
+	 * hand_over().
+	 */
+	smp_mb();
 	for_each_online_cpu(cpu)
 		busy |= look_at(per_cpu_ptr(workers, cpu), &stuck);
 	if (busy)

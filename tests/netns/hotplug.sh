@@ -88,7 +88,8 @@ for h in a b; do
 done
 copy "a CPU less"
 (sleep 0.1; toggle 1; toggle 0; toggle 1) &
+toggler=$!
 copy "while CPUs come and go"
-wait $!
+wait "$toggler"
 
 finish
