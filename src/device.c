@@ -103,8 +103,8 @@ int wg_device_set_key(struct wg_device *wg, const u8 priv[WG_KEY_LEN])
 		wg_session_stop_sending(peer);
 		memzero_explicit(peer->ss, sizeof(peer->ss));
 		peer->ss_generation = 0;
-		spin_unlock_bh(&peer->lock);
 		wg_timers_reset_limit(&peer->timers);
+		spin_unlock_bh(&peer->lock);
 		if (!old && new && wg->up)
 			wg_tx_flush_staged(peer);
 		cond_resched();

@@ -95,17 +95,18 @@ static void static_static(struct wg_peer *peer, u8 ss[WG_KEY_LEN],
 	spin_unlock_bh(&peer->lock);
 }
 
-/* Adds the macs and notes in the timers what is about to be sent. */
-static void finish_message(struct wg_peer *peer, void *msg, size_t len)
+/*
+ * Adds the macs and notes in the timers what is about to be sent: together with
+ * what is committed, so that whoever resets rule 1's limit under this lock ends
+ * both or neither. Returns the deadline that the timer must hear of.
+ */
+static unsigned long finish_message(struct wg_peer *peer, void *msg, size_t len,
+				    bool initiation, unsigned long jitter)
 {
 	lockdep_assert_held(&peer->lock);
 	wg_macs_add(&peer->jar, &peer->macs, msg, len, wg_now());
-}
-
-static void sent(struct wg_peer *peer, bool initiation, unsigned long jitter)
-{
-	wg_peer_arm(peer, wg_timers_handshake_sent(&peer->timers, jiffies,
-						   initiation, jitter));
+	return wg_timers_handshake_sent(&peer->timers, jiffies, initiation,
+					jitter);
 }
 
 /*
@@ -126,6 +127,18 @@ static void put_off(struct wg_peer *peer)
 	if (!READ_ONCE(peer->timers.retry))
 		wg_peer_arm(peer, wg_timers_put_off(&peer->timers, jiffies,
 						    wg_jitter()));
+}
+
+/*
+ * An initiation of @attempt could not be made: rule 1 counts it, unless its limit
+ * was reset meanwhile.
+ */
+static void limit(struct wg_peer *peer, u32 attempt)
+{
+	spin_lock_bh(&peer->lock);
+	if (peer->attempt == attempt)
+		wg_timers_limit(&peer->timers, jiffies);
+	spin_unlock_bh(&peer->lock);
 }
 
 /*
@@ -152,6 +165,7 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	struct timespec64 now;
 	struct wg_noise noise;
 	u8 ss[WG_KEY_LEN];
+	unsigned long due;
 	bool ok = false;
 	u32 attempt;
 
@@ -177,16 +191,22 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 		wg_endpoint_forget_source(peer, GFP_KERNEL);
 
 	index = wg_index_create(wg, peer);
-	if (!index)
-		goto limit;
+	if (!index) {
+		limit(peer, attempt);
+		put_off(peer);
+		goto out;
+	}
 	static_static(peer, ss, &identity);
 	get_random_bytes(ephemeral, sizeof(ephemeral));
 	ktime_get_real_ts64(&now);
 	wg_noise_timestamp(stamp, now.tv_sec, now.tv_nsec);
 	if (!wg_noise_create_initiation(&noise, &msg, &identity.key, peer->pub,
 					ss, ephemeral, stamp, index->id)) {
+		/* their key leads nowhere: nothing need wait for a session */
 		wg_index_release(wg, index);
-		goto limit;
+		limit(peer, attempt);
+		wg_tx_purge_staged(peer);
+		goto out;
 	}
 
 	spin_lock_bh(&peer->lock);
@@ -194,7 +214,8 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 		wg_peer_clear_handshake(peer);
 		peer->noise = noise;
 		peer->index = index;
-		finish_message(peer, &msg, sizeof(msg));
+		due = finish_message(peer, &msg, sizeof(msg), true,
+				     wg_jitter());
 		ok = true;
 	}
 	spin_unlock_bh(&peer->lock);
@@ -206,12 +227,8 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 
 	net_dbg_ratelimited("%s: initiation to peer %u\n", wg->dev->name,
 			    peer->id);
-	sent(peer, true, wg_jitter());
+	wg_peer_arm(peer, due);
 	wg_socket_send_handshake(peer, &msg, sizeof(msg));
-	goto out;
-limit:
-	wg_timers_limit(&peer->timers, jiffies);
-	put_off(peer);
 out:
 	memzero_explicit(&noise, sizeof(noise));
 	memzero_explicit(&identity, sizeof(identity));
@@ -258,8 +275,8 @@ static void respond(struct wg_peer *peer, struct wg_noise *noise,
 	struct wg_session_keys keys;
 	struct wg_msg_response msg;
 	u8 ephemeral[WG_KEY_LEN];
+	unsigned long zero_at, due;
 	struct wg_index *index;
-	unsigned long zero_at;
 	u8 psk[WG_KEY_LEN];
 	bool ok = false;
 	u32 attempt;
@@ -283,7 +300,9 @@ static void respond(struct wg_peer *peer, struct wg_noise *noise,
 					       remote_index, false);
 		}
 		if (ok) {
-			finish_message(peer, &msg, sizeof(msg));
+			due = finish_message(peer, &msg, sizeof(msg), false,
+					     wg_jitter() +
+					     give_way(peer, identity));
 			zero_at = wg_timers_session_derived(&peer->timers,
 							    jiffies);
 		}
@@ -291,7 +310,7 @@ static void respond(struct wg_peer *peer, struct wg_noise *noise,
 	}
 	if (ok) {
 		wg_peer_arm(peer, zero_at);
-		sent(peer, false, wg_jitter() + give_way(peer, identity));
+		wg_peer_arm(peer, due);
 		net_dbg_ratelimited("%s: response to peer %u\n", wg->dev->name,
 				    peer->id);
 		wg_socket_send_handshake(peer, &msg, sizeof(msg));

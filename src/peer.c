@@ -170,7 +170,7 @@ void wg_peer_clear_handshake(struct wg_peer *peer)
 void wg_peer_start(struct wg_peer *peer)
 {
 	lockdep_assert_held(&peer->wg->lock);
-	/* the handshake worker may have been at it while it went down */
+	/* the handshake worker may have put something off while it went down */
 	wg_timers_stop(&peer->timers);
 	wg_timers_reset_limit(&peer->timers);
 	WRITE_ONCE(peer->running, true);
