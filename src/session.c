@@ -133,12 +133,15 @@ void wg_session_stop_sending(struct wg_peer *peer)
 	struct wg_session *s;
 
 	lockdep_assert_held(&peer->lock);
+	/* who gives out counters has done so, or sees it */
+	spin_lock(&peer->tx.lock);
 	s = slot(peer, peer->current_session);
 	if (s)
 		WRITE_ONCE(s->may_send, false);
 	s = slot(peer, peer->next);
 	if (s)
 		WRITE_ONCE(s->may_send, false);
+	spin_unlock(&peer->tx.lock);
 }
 
 void wg_session_drop_all(struct wg_peer *peer)
