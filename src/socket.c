@@ -219,8 +219,17 @@ static int send6(struct wg_device *wg, struct wg_peer *peer,
 static int send_to(struct wg_device *wg, struct wg_peer *peer,
 		   struct wg_endpoint *ep, struct sk_buff *skb, u8 ds)
 {
+	/* what the length fields of the outer headers can say */
+	unsigned int most = ep->addr.sa_family == AF_INET ?
+		IP_MAX_MTU - sizeof(struct iphdr) : IPV6_MAXPLEN;
 	int err;
 
+	if (unlikely(skb->len > most - sizeof(struct udphdr))) {
+		net_dbg_ratelimited("%s: message too long for a datagram\n",
+				    wg->dev->name);
+		kfree_skb(skb);
+		return -EMSGSIZE;
+	}
 	/* the device of a route is under plain RCU, not under that of BH */
 	rcu_read_lock();
 	if (ep->addr.sa_family == AF_INET)
@@ -376,7 +385,11 @@ static void swap_sockets(struct wg_device *wg, struct sock *sk4,
 	old6 = rcu_replace_pointer(wg->sock6, sk6, lockdep_is_held(&wg->lock));
 	if (!old4 && !old6)
 		return;
-	/* senders are done with them, receivers see to themselves */
+	/*
+	 * Senders are done with them. A receiver may still be at work when they
+	 * are released: it has @wg under RCU, and the stack waits for that
+	 * between ndo_stop and ndo_uninit.
+	 */
 	synchronize_net();
 	release(old4);
 	release(old6);

@@ -44,8 +44,8 @@ void wg_socket_close(struct wg_device *wg);
  *
  * BH off. Counts nothing.
  *
- * Return: 0, or a negative errno: -EDESTADDRREQ, -ENONET, -ELOOP, or what the
- * route look-up said.
+ * Return: 0, or a negative errno: -EDESTADDRREQ, -ENONET, -ELOOP, -EMSGSIZE where
+ * no datagram is that long, or what the route look-up said.
  */
 int wg_socket_send(struct wg_peer *peer, struct sk_buff *skb, u8 ds);
 
