@@ -101,6 +101,9 @@ struct wg_napi {
  *	rtnl, READ_ONCE
  * @gso_datagrams: such datagrams that were sent
  * @gso_messages: messages in them
+ * @gso_lists: of @gso_datagrams, those whose messages were in a list
+ * @copied_messages: received ones that were copied before they were opened, as
+ *	somebody else might have changed them
  * @worker_batches: batches that a worker did, received ones and sent ones
  * @worker_messages: messages in them
  */
@@ -143,6 +146,8 @@ struct wg_device {
 	/* written while what is above is read by other CPUs */
 	atomic64_t gso_datagrams ____cacheline_aligned_in_smp;
 	atomic64_t gso_messages;
+	atomic64_t gso_lists;
+	atomic64_t copied_messages;
 	atomic64_t worker_batches[2];
 	atomic64_t worker_messages[2];
 };

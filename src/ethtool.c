@@ -20,6 +20,8 @@ static const char stat_names[][ETH_GSTRING_LEN] = {
 	"tx_worker_messages",
 	"rx_worker_batches",
 	"rx_worker_messages",
+	"tx_outer_gso_lists",
+	"rx_copied_messages",
 };
 
 static int get_sset_count(struct net_device *dev, int set)
@@ -53,6 +55,8 @@ static void get_ethtool_stats(struct net_device *dev,
 	to[3] = atomic64_read(&wg->worker_messages[true]);
 	to[4] = atomic64_read(&wg->worker_batches[false]);
 	to[5] = atomic64_read(&wg->worker_messages[false]);
+	to[6] = atomic64_read(&wg->gso_lists);
+	to[7] = atomic64_read(&wg->copied_messages);
 }
 
 static u32 get_priv_flags(struct net_device *dev)

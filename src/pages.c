@@ -92,6 +92,23 @@ bool wg_piece_get(struct wg_piece *piece, unsigned int least,
 	return true;
 }
 
+struct sk_buff *wg_piece_skb(unsigned int room, unsigned int len)
+{
+	unsigned int size = wg_piece_skb_size(room, len);
+	struct wg_piece piece;
+	struct sk_buff *skb;
+
+	if (unlikely(!wg_piece_get(&piece, size, size)))
+		return NULL;
+	skb = build_skb(page_address(piece.page) + piece.offset, size);
+	if (unlikely(!skb)) {
+		put_page(piece.page);
+		return NULL;
+	}
+	skb_reserve(skb, room);
+	return skb;
+}
+
 int wg_pages_module_init(void)
 {
 	int cpu;

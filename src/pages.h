@@ -7,6 +7,7 @@
 #define WG_PAGES_H
 
 #include <linux/mm_types.h>
+#include <linux/skbuff.h>
 
 /**
  * struct wg_piece - a part of a page, or of several that belong together
@@ -22,6 +23,12 @@ struct wg_piece {
 
 #define WG_PIECE_ALIGN	64U
 
+/*
+ * A shorter message that a socket may come to hold does not get a part of our
+ * pages: it would keep too much more memory than the socket is charged for.
+ */
+#define WG_PIECE_LEAST	1024U
+
 /**
  * wg_piece_get() - memory of this CPU
  * @piece: filled in on success; what it holds is not cleared
@@ -34,6 +41,26 @@ struct wg_piece {
  */
 bool __must_check wg_piece_get(struct wg_piece *piece, unsigned int least,
 			       unsigned int most);
+
+/* What wg_piece_skb() needs of a page, bytes. */
+static inline unsigned int wg_piece_skb_size(unsigned int room,
+					     unsigned int len)
+{
+	return SKB_DATA_ALIGN(room + len) +
+	       SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+}
+
+/**
+ * wg_piece_skb() - a packet whose linear part is memory of this CPU
+ * @room: bytes in front of its data
+ * @len: bytes that are going to be its data; wg_piece_skb_size() of both is at
+ *	most %PAGE_SIZE
+ *
+ * BH off. Nothing but the packet knows this memory.
+ *
+ * Return: the packet, without data, or NULL where memory is short.
+ */
+struct sk_buff *wg_piece_skb(unsigned int room, unsigned int len);
 
 /* Once for the module. At the exit packets may still hold pages. */
 int wg_pages_module_init(void);

@@ -24,12 +24,6 @@
 /* Packets that wait for the stack, for each NAPI: 4 polls of GRO's best. */
 #define MAX_UNDELIVERED	8192
 
-/*
- * The copy of a shorter message does not get a part of our pages: it would keep
- * too much more memory than its socket is charged for.
- */
-#define ASIDE_LEAST	1024
-
 /* Takes a transport message, whose data begins with @msg, a copy of it or not. */
 static void receive_data(struct wg_device *wg, struct sk_buff *skb,
 			 const struct wg_msg_data *msg)
@@ -134,21 +128,14 @@ static struct sk_buff *copy_aside(struct sk_buff *skb)
 	unsigned int outer = skb->data - skb_network_header(skb);
 	/* so that the inner IP header is aligned */
 	unsigned int room = NET_SKB_PAD + ALIGN(outer, 16);
-	unsigned int len = skb->len, size;
-	struct wg_piece piece;
+	unsigned int len = skb->len;
 	struct sk_buff *copy;
 
-	size = SKB_DATA_ALIGN(room + len) +
-	       SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
-	if (len < ASIDE_LEAST || size > PAGE_SIZE ||
-	    !wg_piece_get(&piece, size, size))
+	if (len < WG_PIECE_LEAST || wg_piece_skb_size(room, len) > PAGE_SIZE)
 		return NULL;
-	copy = build_skb(page_address(piece.page) + piece.offset, size);
-	if (unlikely(!copy)) {
-		put_page(piece.page);
+	copy = wg_piece_skb(room, len);
+	if (unlikely(!copy))
 		return NULL;
-	}
-	skb_reserve(copy, room);
 	if (unlikely(skb_copy_bits(skb, -(int)outer, copy->data - outer,
 				   outer + len))) {
 		kfree_skb(copy);
@@ -173,17 +160,19 @@ static struct sk_buff *copy_aside(struct sk_buff *skb)
 }
 
 /*
- * Takes @skb; returns it or a copy. In place only where it is ours alone: of
+ * Takes @skb; returns it or a copy, and counts these. In place only where it is ours alone: of
  * what lies in pages somebody may change what was found right, before it is
  * read again.
  */
-static struct sk_buff *decrypt_one(struct sk_buff *skb, struct wg_aead *aead)
+static struct sk_buff *decrypt_one(struct sk_buff *skb, struct wg_aead *aead,
+				   unsigned int *copied)
 {
 	const unsigned int header = sizeof(struct wg_msg_data);
 
 	if (skb_is_nonlinear(skb) || skb_cloned(skb)) {
 		struct sk_buff *copy = copy_aside(skb);
 
+		(*copied)++;
 		if (copy)
 			skb = copy;
 		else if (unlikely(skb_linearize_cow(skb)))
@@ -200,13 +189,16 @@ static struct sk_buff *decrypt_one(struct sk_buff *skb, struct wg_aead *aead)
 
 void wg_rx_decrypt(struct wg_batch *batch)
 {
+	unsigned int copied = 0;
 	struct wg_aead aead;
 	struct sk_buff **pos;
 
 	wg_aead_init(&aead, batch->session->keys.recv);
 	for (pos = &batch->skbs; *pos; pos = &(*pos)->next)
-		*pos = decrypt_one(*pos, &aead);
+		*pos = decrypt_one(*pos, &aead, &copied);
 	wg_aead_wipe(&aead);
+	if (copied)
+		atomic64_add(copied, &batch->peer->wg->copied_messages);
 }
 
 static u8 outer_dsfield(const struct sk_buff *skb)

@@ -30,6 +30,9 @@
 #define BEFORE_FIRST	ALIGN(WG_AEAD_HEADROOM - \
 			      sizeof(struct wg_msg_data), 16)
 
+/* Room before a message: headers that are still to come. */
+#define HEADROOM	ALIGN(LL_MAX_HEADER + WG_OUTER_HEADROOM, 16)
+
 /**
  * struct plan - a packet, and what all of its segments have in common
  * @skb: the packet, data at its IP header
@@ -44,6 +47,8 @@
  * @seq: TCP sequence number of the first
  * @id: IPv4 identification of the first
  * @v6: IPv6
+ * @each: length of each message but the last, bytes
+ * @listed: messages hang in a list, each by itself; else in fragments
  */
 struct plan {
 	struct sk_buff *skb;
@@ -58,6 +63,8 @@ struct plan {
 	u32 seq;
 	u16 id;
 	bool v6;
+	unsigned int each;
+	bool listed;
 };
 
 static unsigned int message_len(unsigned int text, u32 mtu)
@@ -143,6 +150,11 @@ static void make_plan(struct plan *plan, struct sk_buff *skb,
 	plan->seq = ntohl(tcp_hdr(skb)->seq);
 	plan->v6 = skb->protocol == htons(ETH_P_IPV6);
 	plan->id = plan->v6 ? 0 : ntohs(ip_hdr(skb)->id);
+	plan->each = message_len(plan->headers + plan->mss, plan->mtu);
+	/* of the last one's length there is only one in each packet */
+	plan->listed = plan->each >= WG_PIECE_LEAST &&
+		       wg_piece_skb_size(HEADROOM, plan->each) <= PAGE_SIZE &&
+		       !wg_socket_wants_pages(session->peer);
 }
 
 static unsigned int text_len(const struct plan *plan, unsigned int i)
@@ -218,8 +230,7 @@ static unsigned int fill(const struct plan *plan, unsigned int first,
 			 unsigned int most, struct wg_aead *aead,
 			 struct sk_buff *to)
 {
-	unsigned int each = message_len(plan->headers + plan->mss, plan->mtu);
-	unsigned int n, i, bytes;
+	unsigned int n, i, bytes, each = plan->each;
 	struct wg_piece piece;
 	u8 *at;
 
@@ -241,21 +252,9 @@ static unsigned int fill(const struct plan *plan, unsigned int first,
 	return n;
 }
 
-/* A datagram of messages from @first on, or NULL. */
-static struct sk_buff *make_datagram(const struct plan *plan,
-				     unsigned int first, struct wg_aead *aead)
+/* What the stack is told of @skb, whose data is what UDP will carry. */
+static void dress(struct sk_buff *skb, const struct plan *plan)
 {
-	unsigned int each = message_len(plan->headers + plan->mss, plan->mtu);
-	unsigned int most = min3(plan->segments - first,
-				 (unsigned int)MAX_MESSAGES,
-				 (unsigned int)(MAX_BYTES / each));
-	unsigned int n, got = 0;
-	struct sk_buff *skb;
-
-	skb = alloc_skb(LL_MAX_HEADER + WG_OUTER_HEADROOM, GFP_ATOMIC);
-	if (unlikely(!skb))
-		return NULL;
-	skb_reserve(skb, LL_MAX_HEADER + WG_OUTER_HEADROOM);
 	skb_copy_header(skb, plan->skb);
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
@@ -265,7 +264,42 @@ static struct sk_buff *make_datagram(const struct plan *plan,
 	skb_shinfo(skb)->gso_size = 0;
 	skb_shinfo(skb)->gso_segs = 0;
 	skb_shinfo(skb)->gso_type = 0;
+}
 
+/* Linear part for outer headers alone, or NULL. */
+static struct sk_buff *make_head(const struct plan *plan)
+{
+	struct sk_buff *skb = alloc_skb(HEADROOM, GFP_ATOMIC);
+
+	if (unlikely(!skb))
+		return NULL;
+	skb_reserve(skb, HEADROOM);
+	dress(skb, plan);
+	return skb;
+}
+
+/* Of @skb, which carries @count messages, UDP's header to come. */
+static void mark_gso(struct sk_buff *skb, unsigned int count,
+		     unsigned int each)
+{
+	skb_shinfo(skb)->gso_size = each;
+	skb_shinfo(skb)->gso_segs = count;
+	skb_shinfo(skb)->gso_type = SKB_GSO_UDP_L4;
+	/* the UDP header will be right before */
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_headroom(skb) - sizeof(struct udphdr);
+	skb->csum_offset = offsetof(struct udphdr, check);
+}
+
+/* Messages in fragments, for a device that cuts. Or NULL. */
+static struct sk_buff *make_paged(const struct plan *plan, unsigned int first,
+				  unsigned int most, struct wg_aead *aead)
+{
+	struct sk_buff *skb = make_head(plan);
+	unsigned int n, got = 0;
+
+	if (unlikely(!skb))
+		return NULL;
 	while (got < most && skb_shinfo(skb)->nr_frags < MAX_SKB_FRAGS) {
 		n = fill(plan, first + got, most - got, aead, skb);
 		if (unlikely(!n))
@@ -277,16 +311,82 @@ static struct sk_buff *make_datagram(const struct plan *plan,
 		return NULL;
 	}
 	wg_cb(skb)->segments = got;
-	wg_cb(skb)->ok = true;
-	if (got > 1) {
-		skb_shinfo(skb)->gso_size = each;
-		skb_shinfo(skb)->gso_segs = got;
-		skb_shinfo(skb)->gso_type = SKB_GSO_UDP_L4;
-		/* the UDP header will be right before */
-		skb->ip_summed = CHECKSUM_PARTIAL;
-		skb->csum_start = skb_headroom(skb) - sizeof(struct udphdr);
-		skb->csum_offset = offsetof(struct udphdr, check);
+	return skb;
+}
+
+/* Message @i by itself, with room for outer headers, or NULL. */
+static struct sk_buff *make_linear(const struct plan *plan, unsigned int i,
+				   struct wg_aead *aead)
+{
+	unsigned int len = message_len(text_len(plan, i), plan->mtu);
+	struct sk_buff *skb = wg_piece_skb(HEADROOM, len);
+
+	if (likely(skb))
+		skb_put(skb, write_message(plan, i, aead, skb->data));
+	return skb;
+}
+
+/*
+ * Messages in a list, each ready for headers: the stack cuts by letting them
+ * go, and copies nothing. Or NULL.
+ */
+static struct sk_buff *make_listed(const struct plan *plan, unsigned int first,
+				   unsigned int most, struct wg_aead *aead)
+{
+	struct sk_buff *list = NULL, **end = &list, *one, *skb;
+	unsigned int got = 0, bytes = 0, truesize = 0;
+
+	while (got < most) {
+		one = make_linear(plan, first + got, aead);
+		if (unlikely(!one))
+			break;
+		bytes += one->len;
+		truesize += one->truesize;
+		*end = one;
+		end = &one->next;
+		got++;
 	}
+	if (unlikely(!got))
+		return NULL;
+	if (got == 1) {
+		skb = list;
+		dress(skb, plan);
+	} else {
+		skb = make_head(plan);
+		if (unlikely(!skb)) {
+			kfree_skb_list(list);
+			return NULL;
+		}
+		/* whoever cuts writes headers before them, and no payload */
+		for (one = list; one; one = one->next)
+			__skb_header_release(one);
+		skb_shinfo(skb)->frag_list = list;
+		skb->data_len = bytes;
+		skb->len += bytes;
+		skb->truesize += truesize;
+	}
+	wg_cb(skb)->segments = got;
+	return skb;
+}
+
+/* A datagram of messages from @first on, or NULL. */
+static struct sk_buff *make_datagram(const struct plan *plan,
+				     unsigned int first, struct wg_aead *aead)
+{
+	unsigned int most = min3(plan->segments - first,
+				 (unsigned int)MAX_MESSAGES,
+				 (unsigned int)(MAX_BYTES / plan->each));
+	struct sk_buff *skb;
+
+	if (plan->listed)
+		skb = make_listed(plan, first, most, aead);
+	else
+		skb = make_paged(plan, first, most, aead);
+	if (unlikely(!skb))
+		return NULL;
+	wg_cb(skb)->ok = true;
+	if (wg_cb(skb)->segments > 1)
+		mark_gso(skb, wg_cb(skb)->segments, plan->each);
 	return skb;
 }
 

@@ -257,6 +257,22 @@ int wg_socket_send(struct wg_peer *peer, struct sk_buff *skb, u8 ds)
 	return err;
 }
 
+bool wg_socket_wants_pages(struct wg_peer *peer)
+{
+	const struct wg_endpoint *ep;
+	const struct wg_route *route;
+	netdev_features_t features;
+
+	/* the device of a route is under plain RCU, not under that of BH */
+	rcu_read_lock();
+	ep = rcu_dereference(peer->endpoint);
+	route = ep ? rcu_dereference(ep->route) : NULL;
+	features = route ? dst_dev_rcu(route->dst)->features : 0;
+	rcu_read_unlock();
+	return (features & (NETIF_F_GSO_UDP_L4 | NETIF_F_FRAGLIST)) ==
+	       NETIF_F_GSO_UDP_L4;
+}
+
 static struct sk_buff *message(const void *msg, size_t len)
 {
 	struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + WG_OUTER_HEADROOM + len,

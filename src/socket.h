@@ -50,6 +50,19 @@ void wg_socket_close(struct wg_device *wg);
 int wg_socket_send(struct wg_peer *peer, struct sk_buff *skb, u8 ds);
 
 /**
+ * wg_socket_wants_pages() - whether large datagrams should have no list
+ * @peer: the peer they are for
+ *
+ * A device that cuts datagrams itself takes messages in pages. Where the stack
+ * cuts, or nobody needs to, it is cheaper if they hang in a list, each by
+ * itself. Says what the route used last leads to; a route that is another by
+ * then only makes it dearer. BH off.
+ *
+ * Return: whether the device cuts UDP and takes no lists.
+ */
+bool wg_socket_wants_pages(struct wg_peer *peer);
+
+/**
  * wg_socket_send_handshake() - send an initiation or response to a peer
  * @peer: the peer
  * @msg: the message

@@ -345,6 +345,7 @@ void wg_tx_deliver(struct wg_batch *batch)
 
 	for (; skb; skb = next) {
 		unsigned int len = skb->len, n = wg_cb(skb)->segments;
+		bool listed = skb_has_frag_list(skb);
 
 		next = skb->next;
 		skb_mark_not_on_list(skb);
@@ -358,6 +359,8 @@ void wg_tx_deliver(struct wg_batch *batch)
 		if (n > 1) {
 			atomic64_inc(&peer->wg->gso_datagrams);
 			atomic64_add(n, &peer->wg->gso_messages);
+			if (listed)
+				atomic64_inc(&peer->wg->gso_lists);
 		}
 	}
 	if (packets) {

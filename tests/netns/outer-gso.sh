@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 9 "segmentation of outer datagrams" ethtool nft tc tcpdump
+begin 11 "segmentation of outer datagrams" ethtool nft tc tcpdump
 
 # a -- r -- b: the tunnel between a and b goes through a router.
 host_new a r b
@@ -38,8 +38,11 @@ head -c 600000 /dev/urandom > "$TMP/sent"
 flag() { # HOST on|off
 	must "outer-gso $2 on $1" on "$1" ethtool --set-priv-flags wg0 outer-gso "$2"
 }
+stat() { # HOST NAME
+	on "$1" ethtool -S wg0 | awk -v n="$2:" '$1 == n { print $2 }'
+}
 count() { # HOST: datagrams that were sent as several messages
-	on "$1" ethtool -S wg0 | awk '/tx_outer_gso_datagrams:/ { print $2 }'
+	stat "$1" tx_outer_gso_datagrams
 }
 refused() { # datagrams that UDP refused, of a and b
 	local h
@@ -111,6 +114,47 @@ for what in "tx-udp-segmentation off" "tx off" "gso off" "sg off"; do
 	done
 done
 for h in a b; do offload $h eth0 sg on tx on gso on tx-udp-segmentation on; done
+
+point "messages hang in a list, and none is copied to be opened"
+for what in "as devices come" "tx-udp-segmentation off"; do
+	for h in a b; do
+		# shellcheck disable=SC2086
+		[ "$what" = "as devices come" ] || offload $h eth0 $what
+	done
+	for f in 6 4; do
+		outer $f
+		n=$(count a) lists=$(stat a tx_outer_gso_lists)
+		copied=$(stat b rx_copied_messages)
+		copy "$what, IPv$f outside" a b fd09::2
+		n=$(($(count a) - n))
+		expect_min "$what, IPv$f: large datagrams" 5 $n
+		expect_eq "$what, IPv$f: those with a list" $n \
+			$(($(stat a tx_outer_gso_lists) - lists))
+		expect_eq "$what, IPv$f: messages that were copied" "$copied" \
+			"$(stat b rx_copied_messages)"
+	done
+done
+
+point "a device that cuts and takes no lists gets pages, which the receiver copies"
+if on a ethtool -K eth0 tx-udp-segmentation on > /dev/null 2>&1; then
+	offload b eth0 tx-udp-segmentation on
+	for h in a b; do offload $h eth0 tx-scatter-gather-fraglist off; done
+	for f in 6 4; do
+		outer $f
+		n=$(count a) lists=$(stat a tx_outer_gso_lists)
+		copied=$(stat b rx_copied_messages)
+		copy "IPv$f outside" a b fd09::2
+		n=$(($(count a) - n))
+		expect_min "IPv$f: large datagrams" 5 $n
+		expect_eq "IPv$f: those with a list" "$lists" "$(stat a tx_outer_gso_lists)"
+		expect_min "IPv$f: messages that were copied" $((copied + 200)) \
+			"$(stat b rx_copied_messages)"
+		both_ways "IPv$f outside"
+	done
+	for h in a b; do offload $h eth0 tx-scatter-gather-fraglist on; done
+else
+	skip_point "this kernel's veth cuts no datagrams"
+fi
 
 point "on the wire: datagrams of one message, with right checksums"
 for h in a b; do offload $h eth0 tx off tx-udp-segmentation off gso off; done
