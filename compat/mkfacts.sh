@@ -50,7 +50,7 @@ done
 
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
 # shellcheck disable=SC2086
-env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -k -j"$jobs" -C "$kdir" \
+env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS LC_ALL=C make -k -j"$jobs" -C "$kdir" \
 	M="$dir" "$@" $objects >"$dir/log" 2>&1
 
 [ -e "$dir/control_good.o" ] || {
@@ -58,6 +58,15 @@ env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -k -j"$jobs" -C "$kdir" \
 	die "nothing can be built against kernel $release; are its compiler and all parts of its headers installed?"
 }
 [ ! -e "$dir/control_bad.o" ] || die "the compiler accepts a broken probe; cannot tell what kernel $release offers"
+
+# A probe that does not compile says why: a compiler that was killed, or a full
+# disk, is no answer.
+for n in $names; do
+	[ -e "$dir/$n.o" ] || grep -q "$n\.c:.*error: " "$dir/log" || {
+		tail -n 3 "$dir/log" >&2
+		die "the compiler says nothing about the probe $n of kernel $release; is there memory and room on the disk?"
+	}
+done
 
 holds() { # PROBE: it compiles, and what it needs is exported
 	[ -e "$dir/$1.o" ] || return 1

@@ -10,6 +10,10 @@
 #define timer_container_of(var, timer, field) from_timer(var, timer, field)
 #endif
 
+#if !WG_FACT_TIMER_DELETE_SYNC
+#define timer_delete_sync(timer) del_timer_sync(timer)
+#endif
+
 #if !WG_FACT_TIMER_SHUTDOWN
 /*
  * Deleted only: it may be armed once more by who was just doing so. The

@@ -419,6 +419,7 @@ unpacked_root() {
 # prepare_tools RELEASE: a root with that release's make, compilers and libc,
 # and what kbuild's programs need. It is used by chroot. Prints its path.
 prepare_tools() {
+	set_tools_packages "$1"
 	unpacked_root "$vm_cache/tools/$1" "$1-tools" "$1" amd64 \
 		"the compilers of Debian $1 (about 100 MB)" "${tools_packages[@]}"
 	echo "$vm_cache/tools/$1"
@@ -426,6 +427,7 @@ prepare_tools() {
 
 # have_tools RELEASE: as they are when they were made once, else made now
 have_tools() {
+	set_tools_packages "$1"
 	if done_is "$vm_cache/tools/$1/.packages" "${tools_packages[*]}"; then
 		echo "$vm_cache/tools/$1"
 	else
@@ -433,10 +435,20 @@ have_tools() {
 	fi
 }
 
-tools_packages=(
-	make gcc-14 gcc-14-aarch64-linux-gnu libc6-dev libelf1t64 libssl3t64 zlib1g
-	dash bash coreutils mawk sed grep findutils diffutils perl pahole xz-utils kmod cpio
-)
+# set_tools_packages RELEASE: sets tools_packages[], with the compiler that the
+# headers of that release's kernels want
+set_tools_packages() {
+	local gcc
+	case $1 in
+	trixie) gcc=gcc-14 ;;
+	forky) gcc=gcc-16 ;;
+	*) die "tests/vm/debian.sh knows no compiler of Debian $1" ;;
+	esac
+	tools_packages=(
+		make "$gcc" "$gcc-aarch64-linux-gnu" libc6-dev libelf1t64 libssl3t64 zlib1g
+		dash bash coreutils mawk sed grep findutils diffutils perl pahole xz-utils kmod cpio
+	)
+}
 
 # in_tools RELEASE COMMAND...: as it would be in that release; build/ of the
 # checkout and the cache's kernels are where they are outside
