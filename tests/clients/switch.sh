@@ -6,7 +6,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-client_begin 11 "the driver changes under interfaces that are up" wg-quick nmcli
+client_begin 12 "the driver changes under interfaces that are up" wg-quick nmcli
 conf=/etc/wireguard/wg0.conf
 switch=$LIB_DIR/../../tools/adit-switch
 theirs=/lib/modules/$(uname -r)/kernel/drivers/net/wireguard
@@ -217,7 +217,14 @@ expect_like "in a line" "*cannot be unloaded (it was told to fail)*" "$OUT"
 is_loaded adit
 same
 carries "after modprobe -r failed"
-printf '#!/bin/sh\nexit 1\n' > "$TMP/fake/insmod"
+index=$(cat /sys/class/net/wg0/ifindex)
+printf '#!/bin/sh\necho "insmod: ERROR: could not insert module $1: Key was rejected by service" >&2\nexit 1\n' \
+	> "$TMP/fake/insmod"
+expect_fail "a module that the kernel refuses" env PATH="$TMP/fake:$PATH" "$switch" --to in-kernel
+expect_like "in a line" "*refuses * (Key was rejected by service): nothing was changed*" "$OUT"
+expect_eq "the same interface" "$index" "$(cat /sys/class/net/wg0/ifindex)"
+printf '#!/bin/sh\n[ -d /sys/module/wireguard ] && exec %s "$@"\nexit 1\n' "$(command -v insmod)" \
+	> "$TMP/fake/insmod"
 rm "$TMP/fake/modprobe"
 expect_fail "insmod fails" env PATH="$TMP/fake:$PATH" "$switch" --to in-kernel
 expect_like "in a line" "*cannot be loaded*" "$OUT"
@@ -229,6 +236,21 @@ expect_fail "no driver of the kernel's own" "$switch" --to in-kernel
 expect_like "in a line" "*has no WireGuard driver of its own*" "$OUT"
 must "it is back" mv "$theirs.away" "$theirs"
 same
+
+point "from the kernel's own driver, and ours cannot be loaded: back to that"
+to in-kernel
+state > "$TMP/before"
+printf '#!/bin/sh\n[ "$*" = wireguard ] && exit 1\nexec %s "$@"\n' "$(command -v modprobe)" \
+	> "$TMP/fake/modprobe"
+chmod 755 "$TMP/fake/modprobe"
+rm "$TMP/fake/insmod"
+expect_fail "modprobe fails" env PATH="$TMP/fake:$PATH" "$switch" --to adit
+expect_like "in a line" "*cannot be loaded*made again with version 1*" "$OUT"
+is_loaded in-kernel
+same
+carries "after modprobe failed"
+expect_eq "nothing of it stays in /run" "" "$(find /run -maxdepth 1 -name 'adit-switch*')"
+to adit
 must "wg-quick down" wg-quick down wg0
 
 finish

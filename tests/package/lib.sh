@@ -99,10 +99,11 @@ open_root() {
 inside() { # COMMAND...: in the root, output to the log
 	inside_out "$@" >>"$work/log" 2>&1
 }
+export inside_path=/usr/sbin:/usr/bin:/sbin:/bin
 inside_out() {
 	# shellcheck disable=SC2016 # for the inner shell
 	unshare -m sh -c 'mount -t proc proc "$0/proc"; mount --rbind /dev "$0/dev"; root=$0
-		exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C DEBIAN_FRONTEND=noninteractive \
+		exec env -i PATH="$inside_path" LC_ALL=C DEBIAN_FRONTEND=noninteractive \
 			YES=1 KERNEL="$KERNEL" chroot "$root" "$@"' "$work/root" "$@"
 }
 
