@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 3 "CPU hotplug under load"
+begin 3 "CPU hotplug under load" taskset
 cpus=
 for f in /sys/devices/system/cpu/cpu[1-9]*/online; do
 	[ ! -w "$f" ] || cpus="$cpus $f"
@@ -34,6 +34,10 @@ toggle() { # 0|1
 flows() {
 	start sink-b b "$LIB_DIR/wire" udp-sink 7000 100000000 3
 	start sink-a a "$LIB_DIR/wire" udp-sink 7000 100000000 3
+	# whoever sends after a rest of a second is the CPU that sends from then on:
+	# one that is going to be taken away, of both ends
+	sleep 1.2
+	must "a ping by CPU 1" on a taskset 2 ping -q -n -c 1 -W 1 10.9.0.2
 	start flow-a a "$LIB_DIR/wire" udp-flow 10.9.0.2 7000 100000000 1000 400 5
 	FLOWS=("$PID")
 	start flow-b b "$LIB_DIR/wire" udp-flow 10.9.0.1 7000 100000000 1400 400 5

@@ -142,8 +142,10 @@ if on a ethtool -K eth0 tx-udp-segmentation on > /dev/null 2>&1; then
 	for f in 6 4; do
 		outer $f
 		n=$(count a) lists=$(stat a tx_outer_gso_lists)
-		copied=$(stat b rx_copied_messages)
+		copied=$(stat b rx_copied_messages) bad=$(devstat b wg0 rx_dropped)
 		copy "IPv$f outside" a b fd09::2
+		expect_eq "IPv$f: messages that were refused" "$bad" \
+			"$(devstat b wg0 rx_dropped)"
 		n=$(($(count a) - n))
 		expect_min "IPv$f: large datagrams" 5 $n
 		expect_eq "IPv$f: those with a list" "$lists" "$(stat a tx_outer_gso_lists)"
