@@ -28,10 +28,10 @@ static void start(struct wg_aead *aead, u64 counter)
 }
 
 /*
- * The tag over @len bytes of ciphertext, padding and lengths. Behind @text is
- * room for a tag, which is written to or not.
+ * The tag over @len bytes of ciphertext, padding and lengths. @behind is NULL, or
+ * the room for a tag behind @text, which is written to or not.
  */
-static void sum(struct wg_aead *aead, u8 *text, size_t len,
+static void sum(struct wg_aead *aead, const u8 *text, size_t len, u8 *behind,
 		u8 tag[WG_TAG_LEN])
 {
 	static const u8 zeros[WG_TAG_LEN];
@@ -39,13 +39,15 @@ static void sum(struct wg_aead *aead, u8 *text, size_t len,
 	unsigned int rest = len % WG_TAG_LEN;
 
 	put_unaligned_le64(len, lengths + 8);
-	if (likely(!rest)) {
+	if (likely(!rest && behind)) {
 		/* all in one piece, for the lengths are as long as the tag */
-		memcpy(text + len, lengths, sizeof(lengths));
+		memcpy(behind, lengths, sizeof(lengths));
 		poly1305_update(&aead->poly, text, len + sizeof(lengths));
 	} else {
 		poly1305_update(&aead->poly, text, len);
-		poly1305_update(&aead->poly, zeros, sizeof(zeros) - rest);
+		if (rest)
+			poly1305_update(&aead->poly, zeros,
+					sizeof(zeros) - rest);
 		poly1305_update(&aead->poly, lengths, sizeof(lengths));
 	}
 	poly1305_final(&aead->poly, tag);
@@ -60,22 +62,24 @@ void wg_aead_seal(struct wg_aead *aead, u8 *text, size_t len, u64 counter)
 	chacha20_crypt(&aead->chacha, block, block, WG_AEAD_HEADROOM + len);
 	poly1305_init(&aead->poly, block);
 	memzero_explicit(block, WG_AEAD_HEADROOM);
-	sum(aead, text, len, text + len);
+	sum(aead, text, len, text + len, text + len);
 }
 
-static void xor(u8 *to, const u8 *with, size_t len)
+static void xor(u8 *to, const u8 *text, const u8 *with, size_t len)
 {
 	for (; len >= sizeof(u64); len -= sizeof(u64)) {
-		put_unaligned(get_unaligned((const u64 *)to) ^
+		put_unaligned(get_unaligned((const u64 *)text) ^
 			      get_unaligned((const u64 *)with), (u64 *)to);
 		to += sizeof(u64);
+		text += sizeof(u64);
 		with += sizeof(u64);
 	}
 	while (len--)
-		*to++ ^= *with++;
+		*to++ = *text++ ^ *with++;
 }
 
-bool wg_aead_open(struct wg_aead *aead, u8 *text, size_t len, u64 counter)
+bool wg_aead_open_to(struct wg_aead *aead, u8 *to, const u8 *text, size_t len,
+		     u64 counter)
 {
 	static const u8 zeros[WG_AEAD_STREAM];
 	u8 came[WG_TAG_LEN], right[WG_TAG_LEN];
@@ -95,13 +99,18 @@ bool wg_aead_open(struct wg_aead *aead, u8 *text, size_t len, u64 counter)
 	chacha20_crypt(&aead->chacha, aead->stream, zeros,
 		       CHACHA_BLOCK_SIZE + first);
 	poly1305_init(&aead->poly, aead->stream);
-	sum(aead, text, len, right);
+	sum(aead, text, len, to == text ? to + len : NULL, right);
 	if (unlikely(!wg_equal(came, right, WG_TAG_LEN)))
 		return false;
 
-	xor(text, aead->stream + CHACHA_BLOCK_SIZE, first);
+	xor(to, text, aead->stream + CHACHA_BLOCK_SIZE, first);
 	if (len > first)
-		chacha20_crypt(&aead->chacha, text + first, text + first,
+		chacha20_crypt(&aead->chacha, to + first, text + first,
 			       len - first);
 	return true;
+}
+
+bool wg_aead_open(struct wg_aead *aead, u8 *text, size_t len, u64 counter)
+{
+	return wg_aead_open_to(aead, text, text, len, counter);
 }

@@ -71,6 +71,21 @@ bool __must_check wg_aead_open(struct wg_aead *aead, u8 *text, size_t len,
 			       u64 counter);
 
 /**
+ * wg_aead_open_to() - check a message and decrypt it to somewhere else
+ * @aead: with the key
+ * @to: where the plaintext goes, as long as the ciphertext; @text itself, or
+ *	apart from it
+ * @text: ciphertext and tag, which stay as they are unless @to is the same;
+ *	nobody may change them meanwhile
+ * @len: length of both together in bytes
+ * @counter: the nonce
+ *
+ * Context and return value as those of wg_aead_open().
+ */
+bool __must_check wg_aead_open_to(struct wg_aead *aead, u8 *to, const u8 *text,
+				  size_t len, u64 counter);
+
+/**
  * wg_aead_wipe() - forget the key and what came of it
  * @aead: whatever state it is in
  */

@@ -120,71 +120,101 @@ out:
 }
 
 /*
- * A copy with what is needed further on, or NULL: outer headers and message,
- * data at the latter. Takes @skb where it returns a copy.
+ * A packet with what is needed further on of @skb: its outer headers and room for
+ * the message, data at the latter. NULL where memory is short.
  */
-static struct sk_buff *copy_aside(struct sk_buff *skb)
+static struct sk_buff *make_aside(struct sk_buff *skb)
 {
 	unsigned int outer = skb->data - skb_network_header(skb);
 	/* so that the inner IP header is aligned */
 	unsigned int room = NET_SKB_PAD + ALIGN(outer, 16);
 	unsigned int len = skb->len;
-	struct sk_buff *copy;
+	struct sk_buff *aside;
 
-	if (len < WG_PIECE_LEAST || wg_piece_skb_size(room, len) > PAGE_SIZE)
+	if (likely(len >= WG_PIECE_LEAST &&
+		   wg_piece_skb_size(room, len) <= PAGE_SIZE)) {
+		aside = wg_piece_skb(room, len);
+	} else {
+		aside = alloc_skb(room + len, GFP_ATOMIC);
+		if (likely(aside))
+			skb_reserve(aside, room);
+	}
+	if (unlikely(!aside))
 		return NULL;
-	copy = wg_piece_skb(room, len);
-	if (unlikely(!copy))
-		return NULL;
-	if (unlikely(skb_copy_bits(skb, -(int)outer, copy->data - outer,
-				   outer + len))) {
-		kfree_skb(copy);
+	if (unlikely(skb_copy_bits(skb, -(int)outer, aside->data - outer,
+				   outer))) {
+		kfree_skb(aside);
 		return NULL;
 	}
-	skb_put(copy, len);
-	skb_set_network_header(copy, -(int)outer);
-	skb_set_transport_header(copy, -(int)sizeof(struct udphdr));
-	copy->protocol = skb->protocol;
-	copy->priority = skb->priority;
-	copy->skb_iif = skb->skb_iif;
-	copy->dev = skb->dev;
-	copy->next = skb->next;
-	skb_copy_secmark(copy, skb);
+	skb_put(aside, len);
+	skb_set_network_header(aside, -(int)outer);
+	skb_set_transport_header(aside, -(int)sizeof(struct udphdr));
+	aside->protocol = skb->protocol;
+	aside->priority = skb->priority;
+	aside->skb_iif = skb->skb_iif;
+	aside->dev = skb->dev;
+	aside->next = skb->next;
+	skb_copy_secmark(aside, skb);
 #ifdef CONFIG_NET_RX_BUSY_POLL
-	copy->napi_id = skb->napi_id;
+	aside->napi_id = skb->napi_id;
 #endif
-	*skb_hwtstamps(copy) = *skb_hwtstamps(skb);
-	*wg_cb(copy) = *wg_cb(skb);
-	consume_skb(skb);
-	return copy;
+	*skb_hwtstamps(aside) = *skb_hwtstamps(skb);
+	*wg_cb(aside) = *wg_cb(skb);
+	return aside;
+}
+
+/* The message is plaintext now. */
+static void opened(struct sk_buff *skb)
+{
+	__skb_pull(skb, sizeof(struct wg_msg_data));
+	__skb_trim(skb, skb->len - WG_TAG_LEN);
+	wg_cb(skb)->ok = true;
 }
 
 /*
- * Takes @skb; returns it or a copy, and counts these. In place only where it is ours alone: of
- * what lies in pages somebody may change what was found right, before it is
- * read again.
+ * Takes @skb; returns it or another one, with the plaintext where the tag was
+ * right and there was memory. In place only what nobody else can know of:
+ *
+ * - What lies in pages somebody may change after it was found right, before it
+ *   is read again: it is copied first.
+ * - A packet that ever was a clone is changed by nobody, but may still be read:
+ *   as such, or, which cannot be told from it, by its page, as when a mirror's
+ *   copy was cut. It is decrypted to somewhere else.
  */
 static struct sk_buff *decrypt_one(struct sk_buff *skb, struct wg_aead *aead,
 				   unsigned int *copied)
 {
 	const unsigned int header = sizeof(struct wg_msg_data);
+	unsigned int len = skb->len - header;
+	u64 counter = wg_cb(skb)->counter;
+	struct sk_buff *aside;
+	bool ok;
 
-	if (skb_is_nonlinear(skb) || skb_cloned(skb)) {
-		struct sk_buff *copy = copy_aside(skb);
+	if (likely(!skb_is_nonlinear(skb) && !skb->cloned)) {
+		if (likely(wg_aead_open(aead, skb->data + header, len,
+					counter)))
+			opened(skb);
+		return skb;
+	}
 
+	aside = make_aside(skb);
+	if (unlikely(!aside))
+		return skb;
+	if (skb_is_nonlinear(skb)) {
 		(*copied)++;
-		if (copy)
-			skb = copy;
-		else if (unlikely(skb_linearize_cow(skb)))
-			return skb;
+		ok = !skb_copy_bits(skb, header, aside->data + header, len) &&
+		     wg_aead_open(aead, aside->data + header, len, counter);
+	} else {
+		ok = wg_aead_open_to(aead, aside->data + header,
+				     skb->data + header, len, counter);
 	}
-	if (likely(wg_aead_open(aead, skb->data + header, skb->len - header,
-				wg_cb(skb)->counter))) {
-		__skb_pull(skb, header);
-		__skb_trim(skb, skb->len - WG_TAG_LEN);
-		wg_cb(skb)->ok = true;
+	if (unlikely(!ok)) {
+		kfree_skb(aside);
+		return skb;
 	}
-	return skb;
+	opened(aside);
+	consume_skb(skb);
+	return aside;
 }
 
 void wg_rx_decrypt(struct wg_batch *batch)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* UDP sockets, routing, outer transmit. Protocol, "Outer socket". */
 
+#include <linux/if_arp.h>
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -8,6 +9,7 @@
 #include <net/addrconf.h>
 #include <net/dst.h>
 #include <net/flow.h>
+#include <net/gre.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
@@ -257,20 +259,34 @@ int wg_socket_send(struct wg_peer *peer, struct sk_buff *skb, u8 ds)
 	return err;
 }
 
+static bool wants_pages(const struct net_device *dev)
+{
+	/* what takes no list is given none: it cuts itself, or the stack does */
+	if (!(dev->features & NETIF_F_FRAGLIST))
+		return dev->features & NETIF_F_GSO_UDP_L4;
+	/*
+	 * Of what a tunnel has put into another packet, skb_segment() may be asked
+	 * to make large ones out of a list, which it cannot.
+	 */
+	return (dev->type != ARPHRD_ETHER && dev->type != ARPHRD_LOOPBACK) ||
+	       dev->gso_partial_features || netif_is_gretap(dev) ||
+	       netif_is_ip6gretap(dev);
+}
+
 bool wg_socket_wants_pages(struct wg_peer *peer)
 {
 	const struct wg_endpoint *ep;
 	const struct wg_route *route;
-	netdev_features_t features;
+	bool pages = false;
 
 	/* the device of a route is under plain RCU, not under that of BH */
 	rcu_read_lock();
 	ep = rcu_dereference(peer->endpoint);
 	route = ep ? rcu_dereference(ep->route) : NULL;
-	features = route ? dst_dev_rcu(route->dst)->features : 0;
+	if (route)
+		pages = wants_pages(dst_dev_rcu(route->dst));
 	rcu_read_unlock();
-	return (features & (NETIF_F_GSO_UDP_L4 | NETIF_F_FRAGLIST)) ==
-	       NETIF_F_GSO_UDP_L4;
+	return pages;
 }
 
 static struct sk_buff *message(const void *msg, size_t len)

@@ -58,7 +58,7 @@ int wg_socket_send(struct wg_peer *peer, struct sk_buff *skb, u8 ds);
  * itself. Says what the route used last leads to; a route that is another by
  * then only makes it dearer. BH off.
  *
- * Return: whether the device cuts UDP and takes no lists.
+ * Return: whether the device cuts UDP and takes no lists, or is a tunnel.
  */
 bool wg_socket_wants_pages(struct wg_peer *peer);
 

@@ -46,7 +46,7 @@ static size_t some_len(void)
 }
 
 /* One message: sealed by both, opened, opened again with a wrong bit. */
-static bool one(u8 *plain, u8 *text, u8 *right)
+static bool one(u8 *plain, u8 *text, u8 *right, u8 *other)
 {
 	size_t len = some_len(), flip;
 	u8 *at = text + WG_AEAD_HEADROOM + below(64);
@@ -67,6 +67,8 @@ static bool one(u8 *plain, u8 *text, u8 *right)
 	wg_aead_seal(&aead, at, len, counter);
 	ok = !memcmp(at, right, len + WG_TAG_LEN);
 
+	ok &= wg_aead_open_to(&aead, other, at, len + WG_TAG_LEN, counter);
+	ok &= !memcmp(other, plain, len) && !memcmp(at, right, len + WG_TAG_LEN);
 	ok &= wg_aead_open(&aead, at, len + WG_TAG_LEN, counter);
 	ok &= !memcmp(at, plain, len);
 
@@ -84,17 +86,19 @@ static int __init oracle_init(void)
 	u8 *plain = kvzalloc(MAX_LEN, GFP_KERNEL);
 	u8 *text = kvzalloc(MAX_LEN + 256, GFP_KERNEL);
 	u8 *right = kvzalloc(MAX_LEN + 256, GFP_KERNEL);
+	u8 *other = kvzalloc(MAX_LEN, GFP_KERNEL);
 
-	if (plain && text && right) {
+	if (plain && text && right && other) {
 		prandom_seed_state(&rnd, get_random_u64());
 		for (; done < cases; done++) {
-			wrong += !one(plain, text, right);
+			wrong += !one(plain, text, right, other);
 			cond_resched();
 		}
 	}
 	kvfree(plain);
 	kvfree(text);
 	kvfree(right);
+	kvfree(other);
 	return 0;
 }
 

@@ -64,16 +64,28 @@ static bool open_it(const u8 *sealed, size_t len, size_t shift, u64 counter,
 		    u8 *out)
 {
 	struct message m = make(sealed, len, shift);
-	u8 *end = m.text + len;
+	struct message to = make(sealed, len, shift);
+	u8 *end = m.text + len, *to_end = to.text;
 	struct wg_aead aead;
 	bool ok;
 
 	wg_aead_init(&aead, key);
-	ok = wg_aead_open(&aead, m.text, len, counter);
+	memset(to.buf, GUARD, to.size);
+	/* to somewhere else: the same, and the message stays as it is */
+	ok = wg_aead_open_to(&aead, to.text, m.text, len, counter);
+	REQUIRE_MEM(m.text, sealed, len);
+	if (ok)
+		to_end += len - WG_TAG_LEN;
+	REQUIRE(!memchr_inv(to.buf, GUARD, to.text - to.buf));
+	REQUIRE(!memchr_inv(to_end, GUARD, to.buf + to.size - to_end));
+	REQUIRE_EQ(ok, wg_aead_open(&aead, m.text, len, counter));
 	REQUIRE(!memchr_inv(m.buf, GUARD, m.text - m.buf));
 	REQUIRE(!memchr_inv(end, GUARD, m.buf + m.size - end));
 	if (len >= WG_TAG_LEN)
 		memcpy(out, m.text, len - WG_TAG_LEN);
+	if (ok)
+		REQUIRE_MEM(to.text, m.text, len - WG_TAG_LEN);
+	free(to.buf);
 	free(m.buf);
 	return ok;
 }
