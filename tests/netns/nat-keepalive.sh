@@ -59,8 +59,20 @@ first=$(wg_get a wg0 endpoints "${PUB[b]}")
 expect_ping "a pings b" a -c 1 10.9.0.2
 
 point "control: without a keepalive b is out of reach after the timeout"
-sleep 4.5
-expect_no_ping "a pings b after 4.5 s of silence" a -c 2 -i 0.3 -W 1 10.9.0.2
+# wireguard-go now and then sends an initiation again 5 s after one that was
+# answered at once; then that is no silence
+for try in 1 2 3; do
+	shaken=$(wg_get a wg0 latest-handshakes "${PUB[b]}")
+	sleep 4.5
+	reached=0
+	! on a ping -q -n -c 2 -i 0.3 -W 1 10.9.0.2 > /dev/null || reached=1
+	if [ $reached = 0 ] ||
+	   [ "$shaken" = "$(wg_get a wg0 latest-handshakes "${PUB[b]}")" ]; then
+		break
+	fi
+	say "b shook hands by itself (try $try)"
+done
+expect_eq "a reaches b after 4.5 s of silence" 0 $reached
 
 point "a keepalive opens a new mapping, which a follows"
 wg_set b wg0 peer "${PUB[a]}" persistent-keepalive 1
