@@ -366,43 +366,52 @@ static struct sock *bind_one(struct wg_device *wg, struct net *net,
 	return sock->sk;
 }
 
+#if IS_ENABLED(CONFIG_IPV6)
+/* Its IPv6 socket at the same port, big endian, or NULL without IPv6. */
+static struct sock *bind6(struct wg_device *wg, struct net *net, __be16 port)
+{
+	struct udp_port_cfg cfg = {
+		.family = AF_INET6,
+		.local_ip6 = IN6ADDR_ANY_INIT,
+		.local_udp_port = port,
+		.use_udp6_tx_checksums = true,
+		.use_udp6_rx_checksums = true,
+		.ipv6_v6only = true,
+	};
+
+	return ipv6_mod_enabled() ? bind_one(wg, net, &cfg) : NULL;
+}
+#else
+static struct sock *bind6(struct wg_device *wg, struct net *net, __be16 port)
+{
+	return NULL;
+}
+#endif
+
 /* Binds the pair. Both out pointers are set on success only. */
 static int bind_pair(struct wg_device *wg, struct net *net, u16 port,
 		     struct sock **sk4, struct sock **sk6)
 {
-	struct udp_port_cfg cfg4 = {
+	struct udp_port_cfg cfg = {
 		.family = AF_INET,
 		.local_ip.s_addr = htonl(INADDR_ANY),
 		.local_udp_port = htons(port),
 		.use_udp_checksums = true,
 	};
-	struct sock *a, *b = NULL;
 	int tries = port ? 1 : PORT_TRIES;
+	struct sock *a, *b;
 
 again:
-	a = bind_one(wg, net, &cfg4);
+	a = bind_one(wg, net, &cfg);
 	if (IS_ERR(a))
 		return PTR_ERR(a);
-#if IS_ENABLED(CONFIG_IPV6)
-	if (ipv6_mod_enabled()) {
-		struct udp_port_cfg cfg6 = {
-			.family = AF_INET6,
-			.local_ip6 = IN6ADDR_ANY_INIT,
-			.local_udp_port = inet_sk(a)->inet_sport,
-			.use_udp6_tx_checksums = true,
-			.use_udp6_rx_checksums = true,
-			.ipv6_v6only = true,
-		};
-
-		b = bind_one(wg, net, &cfg6);
-		if (IS_ERR(b)) {
-			release(a);
-			if (PTR_ERR(b) == -EADDRINUSE && --tries > 0)
-				goto again;
-			return PTR_ERR(b);
-		}
+	b = bind6(wg, net, inet_sk(a)->inet_sport);
+	if (IS_ERR(b)) {
+		release(a);
+		if (PTR_ERR(b) == -EADDRINUSE && --tries > 0)
+			goto again;
+		return PTR_ERR(b);
 	}
-#endif
 	*sk4 = a;
 	*sk6 = b;
 	return 0;
