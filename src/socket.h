@@ -56,7 +56,7 @@ int wg_socket_send(struct wg_peer *peer, struct sk_buff *skb, u8 ds);
  * A device that cuts datagrams itself takes messages in pages. Where the stack
  * cuts, or nobody needs to, it is cheaper if they hang in a list, each by
  * itself. Says what the route used last leads to; a route that is another by
- * then only makes it dearer. BH off.
+ * then makes it dearer. BH off.
  *
  * Return: whether the device cuts UDP and takes no lists, or is a tunnel.
  */

@@ -38,11 +38,11 @@ head -c 600000 /dev/urandom > "$TMP/sent"
 flag() { # HOST on|off
 	must "outer-gso $2 on $1" on "$1" ethtool --set-priv-flags wg0 outer-gso "$2"
 }
-stat() { # HOST NAME
+counter() { # HOST NAME
 	on "$1" ethtool -S wg0 | awk -v n="$2:" '$1 == n { print $2 }'
 }
 count() { # HOST: datagrams that were sent as several messages
-	stat "$1" tx_outer_gso_datagrams
+	counter "$1" tx_outer_gso_datagrams
 }
 refused() { # datagrams that UDP refused, of a and b
 	local h
@@ -123,15 +123,15 @@ for what in "as devices come" "tx-udp-segmentation off"; do
 	done
 	for f in 6 4; do
 		outer $f
-		n=$(count a) lists=$(stat a tx_outer_gso_lists)
-		copied=$(stat b rx_copied_messages)
+		n=$(count a) lists=$(counter a tx_outer_gso_lists)
+		copied=$(counter b rx_copied_messages)
 		copy "$what, IPv$f outside" a b fd09::2
 		n=$(($(count a) - n))
 		expect_min "$what, IPv$f: large datagrams" 5 $n
 		expect_eq "$what, IPv$f: those with a list" $n \
-			$(($(stat a tx_outer_gso_lists) - lists))
+			$(($(counter a tx_outer_gso_lists) - lists))
 		expect_eq "$what, IPv$f: messages that were copied" "$copied" \
-			"$(stat b rx_copied_messages)"
+			"$(counter b rx_copied_messages)"
 	done
 done
 
@@ -141,16 +141,16 @@ if on a ethtool -K eth0 tx-udp-segmentation on > /dev/null 2>&1; then
 	for h in a b; do offload $h eth0 tx-scatter-gather-fraglist off; done
 	for f in 6 4; do
 		outer $f
-		n=$(count a) lists=$(stat a tx_outer_gso_lists)
-		copied=$(stat b rx_copied_messages) bad=$(devstat b wg0 rx_dropped)
+		n=$(count a) lists=$(counter a tx_outer_gso_lists)
+		copied=$(counter b rx_copied_messages) bad=$(devstat b wg0 rx_dropped)
 		copy "IPv$f outside" a b fd09::2
 		expect_eq "IPv$f: messages that were refused" "$bad" \
 			"$(devstat b wg0 rx_dropped)"
 		n=$(($(count a) - n))
 		expect_min "IPv$f: large datagrams" 5 $n
-		expect_eq "IPv$f: those with a list" "$lists" "$(stat a tx_outer_gso_lists)"
+		expect_eq "IPv$f: those with a list" "$lists" "$(counter a tx_outer_gso_lists)"
 		expect_min "IPv$f: messages that were copied" $((copied + 200)) \
-			"$(stat b rx_copied_messages)"
+			"$(counter b rx_copied_messages)"
 		both_ways "IPv$f outside"
 	done
 	for h in a b; do offload $h eth0 tx-scatter-gather-fraglist on; done
