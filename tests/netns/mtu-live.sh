@@ -68,17 +68,41 @@ read -r got _ _ twice corrupt <<< "$(tail -n 1 "$TMP/sink")"
 expect_min "datagrams received of 2000" 1000 "$got"
 expect_eq "twice, corrupt" "0 0" "$twice $corrupt"
 
-point "MTU 0 under traffic that needs no address"
-# The sender is a session's keepalives, and b, whose packets a answers no more.
-wg_set a wg0 peer "${PUB[b]}" persistent-keepalive 1
+point "MTU 0 under traffic that needs no route"
+# From a link beside it, tc hands packets to a's wg0, whatever its MTU; and b sends.
+host_new x
+link x eth0 a side
+must "the link has an MTU of its own" on a ip link set side mtu 1500
+addr x eth0 10.9.0.3/24
+must "a neighbour" on x ip neigh replace 10.9.0.2 lladdr 02:00:00:00:00:02 dev eth0
+must "a qdisc" on a tc qdisc add dev side clsact
+must "from there into wg0" on a tc filter add dev side ingress protocol ip \
+	matchall action mirred egress redirect dev wg0
+wg_set b wg0 peer "${PUB[a]}" allowed-ips 10.9.0.1/32,10.9.0.3/32,fd09::1/128
+start sink b "$LIB_DIR/wire" udp-sink 7001 100000 3
+sink=$PID
+ready sink ready
 start flow b "$LIB_DIR/wire" udp-flow 10.9.0.1 9 100000 1000 300
 flow=$PID
+start across x "$LIB_DIR/wire" udp-flow 10.9.0.2 7001 100000 1000 300
+across=$PID
+arrived() {
+	transfer b wg0 "${PUB[a]}"
+	[ "$RX" -ge $((mark + 10 * 1000)) ]
+}
 for m in 0 1 0 67 68 0 1420; do
 	must "MTU $m on a" on a ip link set wg0 mtu "$m"
-	sleep 0.1
+	transfer b wg0 "${PUB[a]}"
+	mark=$RX
+	expect_soon 5 "MTU $m: packets come through the tunnel" arrived
 done
 stop "$flow"
-wg_set a wg0 peer "${PUB[b]}" persistent-keepalive 0
+stop "$across"
+must "no more" on a ip link del side
+wait "$sink"
+read -r got _ _ twice corrupt <<< "$(tail -n 1 "$TMP/sink")"
+expect_min "datagrams received" 70 "$got"
+expect_eq "twice, corrupt" "0 0" "$twice $corrupt"
 on a ip addr replace 10.9.0.1/24 dev wg0
 for h in a b; do
 	[ "$h" = a ] && n=1 || n=2

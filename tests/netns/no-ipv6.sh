@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 ! has_ipv6 || skip_all "this kernel has IPv6"
-begin 4 "a kernel without IPv6"
+begin 5 "a kernel without IPv6"
 
 pair
 tunnel
@@ -29,6 +29,14 @@ failed() {
 expect_soon 3 "tx_errors" failed
 transfer a wg0 "${PUB[b]}"
 expect_eq "bytes sent" "$tx" "$TX"
+
+point "8000 datagrams that cannot leave keep no memory"
+many() {
+	on a "$LIB_DIR/wire" udp-send 10.9.0.2 9 @1300:00 8000
+}
+errors=$(devstat a wg0 tx_errors)
+expect_no_leak "an IPv6 endpoint" many
+expect_min "tx_errors" $((errors + 16000)) "$(devstat a wg0 tx_errors)"
 
 point "an IPv6 packet that no peer is to have is dropped"
 # 2001:db8::1 to 2001:db8::2, without payload; only a raw socket can send it

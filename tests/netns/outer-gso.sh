@@ -210,15 +210,18 @@ must "no rules" on r nft flush ruleset
 outer 4
 
 point "queueing disciplines: netem, a token bucket, fair queueing, none"
+tried=0
 for q in "netem delay 2ms limit 10000" "tbf rate 400mbit burst 100k limit 10m" \
 	"fq" "fq_codel" "pfifo_fast"; do
 	# shellcheck disable=SC2086
 	if on a tc qdisc replace dev eth0 root $q 2> /dev/null; then
 		both_ways "$q"
+		tried=$((tried + 1))
 	else
 		say "this kernel has no $q"
 	fi
 done
+expect_min "disciplines that this kernel has" 1 "$tried"
 on a tc qdisc del dev eth0 root 2> /dev/null
 
 point "a VLAN, and a tunnel of another kind, around the datagrams"

@@ -84,37 +84,8 @@ expect_eq "tx_errors" 0 "$ERRORS"
 must "filter off" on a nft delete table inet t
 expect_ping "it works again" a -c 1 10.9.0.2
 
-# slab: kB that the kernel's packets and objects take; what is only waiting
-# for a grace period is not meant.
-slab() {
-	local name kb sum=0
-
-	while read -r name kb _; do
-		case $name in
-		Slab: | KReclaimable:) [ "$name" = Slab: ] && sum=$((sum + kb)) || sum=$((sum - kb)) ;;
-		esac
-	done < /proc/meminfo
-	echo "$sum"
-}
 many() {
 	on a "$LIB_DIR/wire" udp-send 10.9.0.2 9 @1300:00 8000
-}
-# 8000 packets of 2 to 3 kB: 20 MB, if they were kept.
-expect_no_leak() { # STEP COMMAND...
-	local step=$1 before after
-
-	shift
-	"$@" > /dev/null	# what is allocated once
-	sync
-	before=$(slab)
-	"$@" > /dev/null
-	small() {
-		after=$(slab)
-		echo "$((after - before)) kB"
-		[ $((after - before)) -lt 6000 ]
-	}
-	expect_soon 10 "$step: memory is not kept" small
-	say "$step: $OUT after 8000 packets"
 }
 
 point "IPv4: 8000 failed sends keep no memory"

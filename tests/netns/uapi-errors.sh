@@ -7,7 +7,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 14 "refusals of the netlink interface"
+begin 15 "refusals of the netlink interface"
 
 probe=$LIB_DIR/uapi-probe
 pair
@@ -113,6 +113,28 @@ point "an endpoint of an unknown family or size is ignored"
 expect_like "family 7" "0:*" "$(peer fill:ENDPOINT=16*07)"
 expect_like "IPv4 address of 28 bytes" "0:*" "$(peer hex:ENDPOINT=0200ca6cc000020900000000000000000000000000000000000000ff)"
 expect_eq "the device afterwards" "$before" "$(snapshot)"
+
+point "an allowed IP is taken away by itself, whatever the kernel"
+before_ips=$(wg_get a wg0 allowed-ips "${PUB[b]}")
+wg_set a wg0 peer "${PUB[b]}" allowed-ips "${before_ips// /,},10.77.0.0/24,fd77::/64"
+gone() { # STEP ERRNO ATTRIBUTE...
+	local step=$1 errno=$2 got
+
+	shift 2
+	got=$(ip_of "$@" u32:FLAGS=1)
+	expect_eq "$step" "$errno" "${got%%:*}"
+}
+gone "IPv4" 0 u16:FAMILY=2 hex:IPADDR=0a4d0000 u8:CIDR_MASK=24
+if [ "$DRIVER" = in-kernel ] && [ "$old" = 1 ]; then
+	skip_point "this driver knows no flags of allowed IPs"
+else
+	expect_eq "IPv4" "$before_ips fd77::/64" "$(wg_get a wg0 allowed-ips "${PUB[b]}")"
+	gone "IPv6" 0 u16:FAMILY=10 hex:IPADDR=fd770000000000000000000000000000 u8:CIDR_MASK=64
+	expect_eq "IPv6" "$before_ips" "$(wg_get a wg0 allowed-ips "${PUB[b]}")"
+	gone "one that is not there" 0 u16:FAMILY=2 hex:IPADDR=0a4d0000 u8:CIDR_MASK=24
+	expect_eq "the device afterwards" "$before" "$(snapshot)"
+fi
+wg_set a wg0 peer "${PUB[b]}" allowed-ips "${before_ips// /,}"
 
 point "a message is validated whole before any of it is applied"
 if [ "$DRIVER" = in-kernel ]; then

@@ -106,6 +106,21 @@ def _():
     p.ping(s)
 
 
+@point("a packet with a wrong inner source confirms, and is heard by the timers")
+def _():
+    # Confirmation, and timers, come before the checks of the inner packet.
+    p = new()
+    s = p.handshake(confirm=False)
+    p.trigger(b"staged")
+    p.quiet("an unconfirmed session, a packet staged")
+    p.send(s.seal(echo("10.8.0.1", INNER)))
+    plain = p.data(s)
+    check("the staged packet comes", plain[28:34] == b"staged", plain)
+    # Another that needs an answer, and gets none of the host: rule 6.
+    p.send(s.seal(echo("10.8.0.1", INNER)))
+    p.data(s, 14, empty=True)
+
+
 @point("initiator: a keepalive at once after the response")
 def _():
     # With nothing queued: what asked for the initiation goes on a session
@@ -782,6 +797,38 @@ def _():
     p.send(a.message)
     p.quiet("an initiation that a newer one overtook")
     p.ping(v)
+
+
+@point("an initiation that waited when the device went down is not answered")
+def _():
+    h = second()
+    new(h).handshake()
+    # Each of these costs the driver a key agreement, and then does not open.
+    junk = new(h).initiate().message
+    junk = [w.renew_macs(bent(junk, 120, 1 + n % 250), h.key)
+            for n in range(400)]
+    for _ in range(5):
+        peers = [new(h) for _ in range(3)]
+        begun_here = [p.initiate() for p in peers]
+        for m in junk:
+            h.send(m)
+        for p, hs in zip(peers, begun_here):
+            p.send(hs.message)
+        h.sh(["ip", "link", "set", "wg0", "down"])
+        h.poll()
+        early = [p for p in peers if p.maybe(w.RESPONSE, 0)]
+        h.sh(["ip", "link", "set", "wg0", "up"])
+        if not early:
+            break
+    check("they still waited when it went down", not early)
+    # What had waited before this one would have had its turn.
+    h.settled(new(h))
+    for p in peers:
+        p.quiet("the answer to what waited", 0, w.RESPONSE)
+    for p in peers:
+        time.sleep(0.03)
+        p.handshake()
+        p.ping()
 
 
 @point("nothing else came out in all that time")
