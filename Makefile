@@ -13,7 +13,7 @@ BTF := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 
 .PHONY: modules
 modules:
-	@compat/mkfacts.sh '$(KDIR)' $(API)
+	@sh compat/mkfacts.sh '$(KDIR)' $(API)
 	@$(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)' $(BTF) modules
 
 .PHONY: clean

@@ -22,6 +22,11 @@ conf=$kdir/include/generated/autoconf.h
 [ -e "$conf" ] || die "$kdir is not configured: include/generated/autoconf.h is missing"
 release=$(cat "$kdir/include/config/kernel.release" 2>/dev/null) || die "$kdir has no include/config/kernel.release"
 
+for option in NET INET NET_UDP_TUNNEL CRYPTO_LIB_CHACHA20POLY1305 CRYPTO_LIB_CURVE25519; do
+	grep -Eq "^#define CONFIG_$option(_MODULE)? 1\$" "$conf" ||
+		die "kernel $release lacks CONFIG_$option, which this driver needs"
+done
+
 key=$( { echo "$release" "$@"; cat "$conf" "$here"/probe/*.c "$here/mkfacts.sh" "$here/facts.expect"
 	cat "$kdir/include/generated/compile.h" 2>/dev/null
 	[ -e "$kdir/Module.symvers" ] && cksum <"$kdir/Module.symvers"; } | cksum)

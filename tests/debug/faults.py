@@ -10,7 +10,7 @@ success or a lack of memory, what is there must be a part of what was asked
 for, and the same request without a fault must then succeed and give the whole.
 Handshakes are made by workers of the kernel, /proc/PID/fail-nth of which is set
 in the same way; so is that of this task while it loads the module. What works in
-interrupts (decryption) gets faults at random. The kernel prints the stack of
+interrupts (decryption) gets faults at random, until some hit it. The kernel prints the stack of
 each fault; a fault counts as one in the module if a function of it is there, so
 that a point cannot pass because faults only hit others.
 Leaks are looked for by kmemleak, on a kernel that has it.
@@ -26,6 +26,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 1, 4, 0x300
@@ -712,11 +713,6 @@ def main():
         """faults are traced by the count of what is left of `times`"""
         return 100000 - int(open(f"{DEBUGFS}/failslab/times").read())
 
-    with open(f"{DEBUGFS}/failslab/verbose", "w") as f, \
-            open(f"{DEBUGFS}/fail_page_alloc/verbose", "w") as g:
-        f.write("0")
-        g.write("0")
-
     least_order(0)
     # only allocations that may not wait: those of interrupts and of packets on
     # their way, not those of processes
@@ -724,8 +720,44 @@ def main():
         with open(f"{DEBUGFS}/{d}/ignore-gfp-wait", "w") as out:
             out.write("Y")
 
-    def storm(title, action, rounds):
-        problems = recovers()
+    # TCP in large packets, which are cut; and what each wire carries towards the
+    # other is cloned for a socket that nobody reads
+    taps, streams = [], []
+    for ns, dev in ((inner, "va"), (there, "vb")):
+        libc_setns(ns)
+        taps.append(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)))
+        taps[-1].bind((dev, 3))
+    listener = socket.create_server(("10.9.0.2", 10))
+    libc_setns(home)
+
+    def stream():
+        """A task that sends without end, and one that reads"""
+        code = ("import socket\n"
+                "while True:\n"
+                "    try:\n"
+                "        s = socket.create_connection(('10.9.0.2', 10), 5)\n"
+                "        while True: s.sendall(bytes(1 << 20))\n"
+                "    except OSError: pass\n")
+        return subprocess.Popen(["ip", "netns", "exec", "fa", "python3", "-c", code])
+
+    def reader():
+        while True:
+            try:
+                s = listener.accept()[0]
+                s.settimeout(5)
+                while s.recv(1 << 20):
+                    pass
+            except socket.timeout:
+                pass
+            except OSError:
+                return
+
+    threading.Thread(target=reader, daemon=True).start()
+
+    def storm(title, action, rounds, wanted):
+        problems, ours = recovers(), collections.Counter()
+        streams.append(stream())
+        kmsg.stacks()
         with open(f"{DEBUGFS}/failslab/times", "w") as out:
             out.write("100000")
         sender = subprocess.Popen(
@@ -736,36 +768,45 @@ def main():
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(1)
         done, end = 0, time.monotonic() + 120
-        while done < rounds or injected() < 50 and time.monotonic() < end:
+        while done < rounds or time.monotonic() < end and \
+                (injected() < 50 or not all(ours[f] for f in wanted)):
             action()
             randomly(True)
             time.sleep(0.5)
             randomly(False)
             done += 1
+            ours.update(f for s in kmsg.stacks() for f in set(s))
         count = injected()
-        for p in (sender, back):
+        for p in (sender, back, streams.pop()):
             p.kill()
             p.wait()
         with open(f"{DEBUGFS}/failslab/times", "w") as out:
             out.write("-1")
         if count < 50:
             problems.append(f"only {count} faults came")
+        for f in wanted:
+            if not ours[f]:
+                problems.append(f"no allocation failed in {f}()")
         problems += recovers()
-        point(title, problems, f"{count} slab allocations failed")
+        point(title, problems, f"{count} slab allocations failed, in {done} rounds; on the way: "
+              f"{functions(ours)}")
 
-    storm("traffic both ways while allocations fail at random", lambda: None, 10)
+    storm("traffic both ways while allocations fail at random", lambda: None, 10,
+          ("wg_rx_decrypt", "wg_segment_seal"))
 
     def restart():
         sh("ip", "-n", "fb", "link", "set", "wg0", "down")
         sh("ip", "-n", "fb", "link", "set", "wg0", "up")
-    storm("handshakes while allocations fail at random", restart, 10)
+    storm("handshakes while allocations fail at random", restart, 10,
+          ("wg_rx_decrypt", "wg_handshake_work"))
+    for s in taps + [listener]:
+        s.close()
 
     for h in ("fa", "fb"):
         sh("ip", "netns", "del", h)
     for d in ("failslab", "fail_page_alloc"):
-        for f, v in (("verbose", "2"), ("ignore-gfp-wait", "N")):
-            with open(f"{DEBUGFS}/{d}/{f}", "w") as out:
-                out.write(v)
+        with open(f"{DEBUGFS}/{d}/ignore-gfp-wait", "w") as out:
+            out.write("N")
     least_order(2)
     loading()
     sys.exit(1 if failed else 0)

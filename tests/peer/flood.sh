@@ -83,6 +83,9 @@ expect_min "delivered" $((COUNT * 95 / 100)) "$DELIVERED"
 UNFLOODED=$MS
 
 for how in many one; do
+	# the tunnel over IPv4, then over IPv6
+	[ $how = many ] || wg_set a wg0 peer "${PUB[b]}" endpoint "[2001:db8::2]:51820"
+	expect_ping "a pings b" a -c 1 10.9.0.2
 	point "under a flood from $how: 80 % of what it can carry is carried, or more"
 	spy_zero r
 	flood_start "$how"

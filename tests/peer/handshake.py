@@ -106,21 +106,6 @@ def _():
     p.ping(s)
 
 
-@point("a packet with a wrong inner source confirms, and is heard by the timers")
-def _():
-    # Confirmation, and timers, come before the checks of the inner packet.
-    p = new()
-    s = p.handshake(confirm=False)
-    p.trigger(b"staged")
-    p.quiet("an unconfirmed session, a packet staged")
-    p.send(s.seal(echo("10.8.0.1", INNER)))
-    plain = p.data(s)
-    check("the staged packet comes", plain[28:34] == b"staged", plain)
-    # Another that needs an answer, and gets none of the host: rule 6.
-    p.send(s.seal(echo("10.8.0.1", INNER)))
-    p.data(s, 14, empty=True)
-
-
 @point("initiator: a keepalive at once after the response")
 def _():
     # With nothing queued: what asked for the initiation goes on a session
@@ -797,6 +782,21 @@ def _():
     p.send(a.message)
     p.quiet("an initiation that a newer one overtook")
     p.ping(v)
+
+
+@point("a packet with a wrong inner source confirms, and is heard by the timers")
+def _():
+    # Confirmation, and timers, come before the checks of the inner packet.
+    p = new()
+    s = p.handshake(confirm=False)
+    p.trigger(b"staged")
+    p.quiet("an unconfirmed session, a packet staged")
+    p.send(s.seal(echo("10.8.0.1", INNER)))
+    plain = p.data(s)
+    check("the staged packet comes", plain[28:34] == b"staged", plain)
+    # Another that needs an answer, and gets none of the host: rule 6.
+    p.send(s.seal(echo("10.8.0.1", INNER)))
+    p.data(s, 14, empty=True)
 
 
 @point("an initiation that waited when the device went down is not answered")
