@@ -209,7 +209,8 @@ foreign_helpers() {
 	foreign_row "$1"
 	out=$vm_top/build/helpers-$d_arch
 	mkdir -p "$out"
-	make -s -C "$vm_top/tests/netns" CC="$f_triplet-gcc-12" OUTPUT="$out" >&2 ||
+	with_lock "helpers-$d_arch" \
+		make -s -C "$vm_top/tests/netns" CC="$f_triplet-gcc-12" OUTPUT="$out" >&2 ||
 		die "the helpers for $d_arch cannot be built"
 	echo "$out"
 }

@@ -526,7 +526,8 @@ base_make() { # KERNEL IMAGE
 	END
 	chmod 755 "$tmp/kvm-trial"
 	(cd "$tmp" && find . | cpio --quiet -o -H newc -R 0:0) >"$img.tmp" || die "cpio failed"
-	rm -f "$vm_cache/base/$kernel-"*.cpio "$vm_cache/base/$kernel-"*.inputs
+	# of sixteen digits: others' names begin in the same way
+	rm -f "$vm_cache/base/$kernel-"????????????????.cpio{,.inputs}
 	printf '%s\n' "${progs[@]}" | sort -u | xargs -d '\n' stat -Lc '%n %s %Y' >"$img.inputs"
 	mv "$img.tmp" "$img"
 	rm -rf "$tmp"

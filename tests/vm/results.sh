@@ -468,7 +468,6 @@ on_frame() {
 	begin)
 		current=$arg
 		points=0 bad=0 plan=- reason=''
-		before=("$passed" "$failed" "$skipped")
 		began=$SECONDS
 		state=script
 		note "Subtest: ${names[current - 1]}"
