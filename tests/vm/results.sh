@@ -252,8 +252,10 @@ vm_filter='
 	/adit-leaks end/ { leaks = 0 }
 	leaks && /new suspected memory leaks/ { next }
 	/BUG: KCSAN/ { held = $0; lines = depth = 0; ours = /\[wireguard\]/; next }
-	/sysctl could not get directory|FAULT_INJECTION: forcing a failure|kmem_cache_create.*failed with error -/ { quiet = 1 }
-	quiet { if (/<\/TASK>|adit-mark/ || $0 ~ splat) quiet = 0; else next }
+	# two CPUs may tell of theirs at once: as many ends as beginnings
+	/sysctl could not get directory|FAULT_INJECTION: forcing a failure|kmem_cache_create.*failed with error -/ { quiet++ }
+	quiet && (/adit-mark/ || $0 ~ splat) { quiet = 0 }
+	quiet { if (/<\/TASK>/) quiet--; next }
 	{ out($0) }'
 
 # log_slice LOG FROM TO: the lines between two marks
