@@ -271,6 +271,10 @@ def _():
 
 @point("a cloned machine sends no more on its sessions, which two of it have now")
 def _():
+    # what the kernel calls for that is found by a kprobe
+    with open("/proc/kallsyms", encoding="ascii") as f:
+        if " register_kprobe\n" not in f.read():
+            raise Skip("this kernel has no kprobes")
     with Rig(peers=2) as r:
         p, q = r.peers
         s = p.shake(initiator="peer")
