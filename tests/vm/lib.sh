@@ -38,6 +38,15 @@ idle_session() {
 	new_session chrt -i 0 "$@"
 }
 
+# lesser_session COMMAND...: one that others are preferred to, but that goes on
+# beside them; in an idle one idle as well
+lesser_session() {
+	# shellcheck disable=SC2016 # for the inner shell
+	exec setsid sh -c 'if [ -n "${ADIT_IDLE:-}" ]; then n=19; else n=10; fi
+		echo $n 2>/dev/null >/proc/self/autogroup
+		exec nice -n 10 "$@"' sh "$@"
+}
+
 # --- locks and finish markers ---------------------------------------------
 
 # with_lock NAME COMMAND...: one run at a time builds NAME
