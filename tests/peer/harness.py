@@ -361,7 +361,14 @@ class Host:
 
     def dump(self):
         try:
-            say(self.sh(["ip", "-s", "-s", "link", "show", "wg0"]))
+            for name in ("wg0", "eth0"):
+                say(self.sh(["ip", "-s", "-s", "link", "show", name]))
+            # what this end lost: veths' backlogs, then our socket
+            with open("/proc/net/softnet_stat", encoding="ascii") as f:
+                say("  backlogs dropped: %s" % [
+                    int(line.split()[1], 16) for line in f])
+            say("  our socket took, dropped: %s" % (struct.unpack(
+                "II", self.raw.getsockopt(263, 6, 8)),))  # PACKET_STATISTICS
         except (Failed, OSError):
             pass
         for p in self.box[-8:]:
