@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 
+# Lists that one make takes from another are lists alone, also with make -C.
+MAKEFLAGS += --no-print-directory
+
 KERNELRELEASE ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 
