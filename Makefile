@@ -65,6 +65,7 @@ bench-quick:
 
 check-install:
 	@tests/check package package-bullseye package-trixie \
+		hosts hosts-bullseye hosts-trixie \
 		installed installed-bullseye installed-trixie switch
 
 check-matrix:

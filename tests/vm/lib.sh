@@ -267,7 +267,7 @@ sanitized() {
 
 prepare_own() { # NAME
 	local name=$1 dir=$vm_cache/kernels/$1 src src_version key frags make_args
-	local layout=1 version image
+	local layout=1 version image compiler
 	[ "$(uname -m)" = x86_64 ] || die "$name can be built on x86_64 only"
 	own_row "$name"
 	version=$o_version
@@ -286,7 +286,9 @@ prepare_own() { # NAME
 	fi
 	IFS=, read -ra frags <<<"$o_config"
 	frags=("${frags[@]/%/.config}")
-	key="linux-source-$version $(apt_field "linux-source-$version" Version), config $(cd "$vm_dir" && cat "${frags[@]}" | sha256sum | cut -c1-16), $($(uml_cc) -dumpfullversion), layout $layout"
+	compiler=$o_compiler
+	[ "$compiler" != gcc ] || compiler=$($(uml_cc) -dumpfullversion)
+	key="linux-source-$version $(apt_field "linux-source-$version" Version), config $(cd "$vm_dir" && cat "${frags[@]}" | sha256sum | cut -c1-16), $compiler, layout $layout"
 	done_is "$dir/.done" "$key" && return
 	mkdir -p "$dir/build" "$vm_cache/kernels/source-$version"
 	with_lock "source-$version" source_tree "$vm_cache/kernels/source-$version" "$version" || exit
