@@ -55,7 +55,9 @@ check:
 
 check-all:
 	@tests/check --beside 'uapi aead timers faults uapi-7.3 parity-6.1 debug-6.1 kcsan-6.1' \
-		unit build debian-6.1 peer demo uml-7.3 parity extended clients in-kernel go
+		--beside debug-6.1-virtual \
+		unit build debian-6.1 peer demo uml-7.3 parity extended clients in-kernel go \
+		peer-7.3 peer-limit debug-6.1-more
 
 bench:
 	@tests/bench/run
