@@ -120,7 +120,7 @@ apt_root() {
 		APT::Sandbox::User "$(id -un)";
 		Acquire::Languages "none";
 		Acquire::Retries "3";
-		$([ "$last" = "${last%-backports}" ] || echo "APT::Default-Release \"$last\";")
+		$(case $last in *-backports | experimental) echo "APT::Default-Release \"$last\";" ;; esac)
 	END
 	apt_conf=$root/apt.conf
 	apt_lists=$root/etc/sources.list
@@ -259,8 +259,11 @@ debian_names() { awk '!/^#/ { print $1 }' "$vm_dir/kernels"; }
 # debian_root: apt_root for the row at hand. amd64 comes along for the tools
 # that build modules.
 debian_root() {
-	local name=$d_release archs=amd64
-	[ "${d_suites%-backports}" = "$d_suites" ] || name=$d_release-backports
+	local name=$d_release archs=amd64 last=${d_suites##*,}
+	case $last in
+	"$d_release" | security) ;;
+	*) name=$d_release-${last#"$d_release-"} ;;
+	esac
 	if [ "$d_arch" != amd64 ]; then
 		name=$name-$d_arch
 		archs=amd64,$d_arch

@@ -231,6 +231,11 @@ own_row() {
 	return 1
 }
 
+own_names() { awk '!/^#/ { print $1 }' "$vm_dir/own-kernels"; }
+
+# built_own NAME: without a look at whether it is the newest
+built_own() { [ -f "$vm_cache/kernels/$1/.done" ]; }
+
 # kernel_row NAME: of either list
 kernel_row() { debian_row "$1" || own_row "$1"; }
 
