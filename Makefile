@@ -54,10 +54,10 @@ check:
 	@tests/check unit fast
 
 check-all:
-	@tests/check --beside 'uapi aead timers faults uapi-7.3 parity-6.1 debug-6.1 kcsan-6.1' \
-		--beside debug-6.1-virtual \
+	@tests/check --beside 'uapi aead timers faults uapi-7.3 parity-6.1 debug-6.1 debug-6.1-more kcsan-6.1' \
+		--beside 'debug-6.1-virtual debug-6.1-rest' \
 		unit build debian-6.1 peer demo uml-7.3 parity extended clients in-kernel go \
-		peer-7.3 peer-limit debug-6.1-more
+		peer-7.3 peer-limit
 
 bench:
 	@tests/bench/run
