@@ -17,7 +17,9 @@ BTF := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 .PHONY: modules
 modules:
 	@sh compat/mkfacts.sh '$(KDIR)' $(API)
-	@$(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)' $(BTF) modules
+	@$(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)' $(BTF) modules || { \
+		echo "adit: the build for kernel $$(cat '$(KDIR)/include/config/kernel.release') failed, although all probes fit; please report this line and the first error above (see README.md, \"Help\")" >&2; \
+		exit 1; }
 
 .PHONY: clean
 clean:
