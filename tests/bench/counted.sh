@@ -7,8 +7,9 @@
 #   BENCH_WORK	workloads, of those below; "/wire" behind one: the outer devices
 #		have no segmentation offload for UDP, as most network cards
 #   BENCH_SIDES	in-kernel, adit; of tcp, tcp4, bidir, rr and udp64 also none (without a
-#		tunnel: what is not a driver's), esp (IPsec with the same cryptography)
-#		and wireguard-go (in user space)
+#		tunnel: what is not a driver's), esp (IPsec with the same cryptography),
+#		openvpn (its module for the kernel, DCO, the same cryptography; from
+#		tests/bench/openvpn) and wireguard-go (in user space)
 #   BENCH_ROUNDS	how often each side has its turn (default 1)
 #   BENCH_RUNS	windows of each workload a turn (default 1)
 #   BENCH_TIMES	so many times the usual amount (default 1)
@@ -96,6 +97,46 @@ esp_policy() { # DIR ME IT: the rest of the command
 	echo "src 10.9.0.$2/32 dst 10.9.0.$3/32 tmpl src 192.0.2.$2 dst 192.0.2.$3 proto esp reqid 1 mode tunnel"
 }
 
+# OpenVPN between the same addresses, with the same MTU. Packets never pass the two
+# programs, whose module encrypts them; each knows the other by its certificate.
+openvpn_tunnel() {
+	local h me it o=$dir/../../build/openvpn
+
+	[ -d /sys/module/ovpn_dco_v2 ] || {
+		must "what its module wants" modprobe -a udp_tunnel ip6_udp_tunnel
+		must "its module" insmod "$o/ovpn-dco-v2.ko"
+	}
+	printf '%s\n' '[req]' 'distinguished_name = dn' '[dn]' > "$TMP/openssl.cnf"
+	for h in a b; do
+		must "a certificate of $h" openssl req -config "$TMP/openssl.cnf" -x509 -newkey ec \
+			-pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$h" \
+			-keyout "$TMP/$h.key" -out "$TMP/$h.crt"
+		must "its fingerprint" openssl x509 -in "$TMP/$h.crt" -noout -fingerprint -sha256
+		echo "${OUT#*=}" > "$TMP/$h.print"
+	done
+	for h in b a; do
+		me=1 it=2
+		[ $h = a ] || me=2 it=1
+		{
+			printf '%s\n' "dev tun0" "local 192.0.2.$me" "remote 192.0.2.$it" \
+				"proto udp4" "ifconfig 10.9.0.$me 10.9.0.$it" "tun-mtu 1420" \
+				"mssfix 0" "data-ciphers CHACHA20-POLY1305" "cert $TMP/$h.crt" \
+				"key $TMP/$h.key"
+			[ $h = a ] && echo tls-client || printf '%s\n' tls-server "dh none"
+			echo "peer-fingerprint $(cat "$TMP/$([ $h = a ] && echo b || echo a).print")"
+		} > "$TMP/$h.ovpn"
+		(
+			exec < /dev/null > "$TMP/openvpn-$h.log" 2>&1
+			on $h "$o/lib/ld-linux-x86-64.so.2" --library-path "$o/lib" \
+				"$o/openvpn" --config "$TMP/$h.ovpn"
+		) &
+		PIDS+=("$!")
+	done
+	must_soon 30 "OpenVPN is there" on a ping -q -c 1 -W 1 10.9.0.2
+	expect_ok "packets pass its module" grep -q "DCO device tun0 opened" \
+		"$TMP/openvpn-a.log"
+}
+
 # The addresses that traffic is sent to: through the tunnel, or beside it
 set_up() { # WORKLOAD SIDE
 	local i name=${1%/wire} wired='' peers
@@ -108,11 +149,11 @@ set_up() { # WORKLOAD SIDE
 		FROM=192.0.2.1 TO=192.0.2.2
 		[ "$2" != none ] || return 0
 		FROM=10.9.0.1 TO=10.9.0.2
-		if [ "$2" = esp ]; then
-			esp_tunnel
-		else
-			tunnel
-		fi
+		case $2 in
+		esp) esp_tunnel ;;
+		openvpn) openvpn_tunnel ;;
+		*) tunnel ;;
+		esac
 		[ "$name" != udp64-1m ] || million
 		;;
 	forward* | reverse*)
@@ -278,7 +319,7 @@ for ((round = 1; round <= BENCH_ROUNDS; round++)); do
 	for side in "${sides[@]}"; do
 		point "round $round, $side"
 		case $side in
-		esp | wireguard-go) swap_driver none ;;
+		esp | openvpn | wireguard-go) swap_driver none ;;
 		*) swap_driver "$side" ;;
 		esac
 		ADIT_IMPL_a=kernel ADIT_IMPL_b=kernel
@@ -292,4 +333,6 @@ for ((round = 1; round <= BENCH_ROUNDS; round++)); do
 		done
 	done
 done
+# whoever runs this wants to see it unloaded
+[ -d /sys/module/wireguard ] || load_driver adit
 finish
