@@ -629,8 +629,11 @@ _vlan() { # HOST IF ID MTU
 }
 
 # steer HOST IF: packets that come in on IF are all handled by the first CPU, so
-# that the wire itself can bring none out of order.
+# that the wire itself can bring none out of order. Not with PREEMPT_RT: before 6.9
+# such a kernel warns of the interrupt between CPUs by which this is done
+# (do_softirq_post_smp_call_flush()).
 steer() {
+	! on "$1" grep -qsx 1 /sys/kernel/realtime || return 0
 	_write "$1" "/sys/class/net/$2/queues/rx-0/rps_cpus" 1
 }
 
