@@ -326,6 +326,11 @@ for ((round = 1; round <= BENCH_ROUNDS; round++)); do
 		[ "$side" != wireguard-go ] || ADIT_IMPL_a=go ADIT_IMPL_b=go
 		for w in "${work[@]}"; do
 			set_up "$w" "$side"
+			# modules that came with the tunnel
+			case $side in esp | openvpn | wireguard-go)
+				[ -z "${BENCH_SYMBOLS:-}" ] || symbols "$side" "	\\["
+				;;
+			esac
 			for ((run = 0; run < BENCH_RUNS; run++)); do
 				run_one "$w" && say "window $side $w $OUT"
 			done
