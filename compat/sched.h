@@ -3,6 +3,7 @@
 #ifndef WG_COMPAT_SCHED_H
 #define WG_COMPAT_SCHED_H
 
+#include <linux/sched/isolation.h>
 #include <linux/timer.h>
 #include <linux/workqueue.h>
 
@@ -27,6 +28,12 @@
 #if !WG_FACT_WQ_PERCPU
 /* What it asks for was the default. */
 #define WQ_PERCPU 0
+#endif
+
+#if !WG_FACT_HK_TYPE
+/* The same, one bit each. */
+#define HK_TYPE_DOMAIN	HK_FLAG_DOMAIN
+#define HK_TYPE_WQ	HK_FLAG_WQ
 #endif
 
 #endif /* WG_COMPAT_SCHED_H */

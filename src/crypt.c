@@ -11,6 +11,7 @@
 
 #include <linux/cpumask.h>
 #include <linux/percpu.h>
+#include <linux/sched/isolation.h>
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 #include <linux/timer.h>
@@ -232,7 +233,8 @@ static bool elsewhere(struct wg_order *order)
 	/* pairs with the release in look_at() */
 	late = smp_load_acquire(&w->late) &&
 	       !time_before(jiffies, READ_ONCE(w->late_since) + HOME_LATE);
-	if (likely(cpu_online(order->home) && !late))
+	/* one that goes offline is not active before its worker runs elsewhere */
+	if (likely(cpu_active(order->home) && !late))
 		return true;
 	order->home = smp_processor_id();
 	return false;
@@ -261,8 +263,9 @@ static bool claim(struct wg_order *order, const struct wg_batch *batch)
 	if (elsewhere(order))
 		return false;
 	/*
-	 * Nobody else raises them while the order is empty. Fully ordered: what
-	 * the last holder delivered is seen.
+	 * While the order is empty nobody raises them but one whose batch another
+	 * has delivered already, which then is a holder with nothing to do. Fully
+	 * ordered: what the last holder delivered is seen.
 	 */
 	if (atomic_cmpxchg(&order->kicks, 0, 1))
 		return false;
@@ -342,6 +345,13 @@ static long load_of(const struct wg_order *order, int cpu)
 	return load;
 }
 
+/* Not one that its administrator keeps free of the kernel's work. */
+static bool takes_work(int cpu)
+{
+	return housekeeping_cpu(cpu, HK_TYPE_DOMAIN) &&
+	       housekeeping_cpu(cpu, HK_TYPE_WQ);
+}
+
 /*
  * The CPU that has least to do, of this, the one that had the last batch, and the
  * next ones after that which come to their work.
@@ -358,6 +368,8 @@ static int choose_cpu(struct wg_order *order)
 		cpu = cpumask_next(cpu, cpu_online_mask);
 		if (cpu >= nr_cpu_ids)
 			cpu = cpumask_first(cpu_online_mask);
+		if (!takes_work(cpu))
+			continue;
 		load = load_of(order, cpu);
 		if (load < least) {
 			best = cpu;

@@ -38,10 +38,10 @@ struct wg_session;
 /**
  * struct wg_skb_cb - what a packet carries through the engine, in skb->cb
  * @counter: its nonce
- * @mtu: limit of its padding, bytes, 0 for none (transmit)
+ * @mtu: limit of its padding, bytes, 0 for none; transmit only
  * @segments: messages that it is, or will be; their nonces are consecutive
- * @dsfield: outer DS field (transmit), or that of the packet as it came
- * @data: it carries data, that is, is no keepalive
+ * @dsfield: outer DS field; transmit only
+ * @data: it carries data, that is, is no keepalive; transmit only
  * @ok: its tag was right (receive), or it is ready to be sent (transmit)
  */
 struct wg_skb_cb {
