@@ -12,6 +12,7 @@
 #include "netlink.h"
 #include "pages.h"
 #include "peer.h"
+#include "tx.h"
 
 static int __init wg_module_init(void)
 {
@@ -62,6 +63,7 @@ static void __exit wg_module_exit(void)
 	wg_device_module_exit();
 	wg_handshake_module_exit();
 	wg_crypt_module_exit();
+	wg_tx_module_exit();
 	wg_pages_module_exit();
 	wg_peer_module_exit();
 	wg_allowedips_module_exit();

@@ -25,6 +25,15 @@
 #include "socket.h"
 #include "tx.h"
 
+/*
+ * Of the machine's memory staged packets of all devices may take a 32nd. Their
+ * senders have been let go, so they are charged to nobody; and with no key of the
+ * device's own they wait for as long as its user wants.
+ */
+#define STAGED_SHIFT	5
+
+static atomic_long_t staged_memory;	/* bytes, as truesize has it */
+
 /* Gives a batch that has its session, and is not staged, its counters. */
 static void assign(struct wg_batch *batch)
 {
@@ -55,6 +64,28 @@ static void count_dropped(struct wg_peer *peer, unsigned int n)
 		DEV_STATS_INC(peer->wg->dev, tx_dropped);
 }
 
+static void count_errors(struct wg_peer *peer, unsigned int n)
+{
+	while (n--)
+		DEV_STATS_INC(peer->wg->dev, tx_errors);
+}
+
+static unsigned long memory_of(const struct wg_batch *batch)
+{
+	const struct sk_buff *skb;
+	unsigned long sum = 0;
+
+	for (skb = batch->skbs; skb; skb = skb->next)
+		sum += skb->truesize;
+	return sum;
+}
+
+static bool is_too_much(unsigned long memory)
+{
+	memory += atomic_long_read(&staged_memory);
+	return memory >> (PAGE_SHIFT - STAGED_SHIFT) > totalram_pages();
+}
+
 /* Drops the oldest staged packet. Caller must hold tx.lock. */
 static void drop_oldest(struct wg_peer *peer)
 {
@@ -68,6 +99,7 @@ static void drop_oldest(struct wg_peer *peer)
 	batch->count -= n;
 	batch->bytes -= wg_skb_work(skb);
 	WRITE_ONCE(peer->n_staged, peer->n_staged - n);
+	atomic_long_sub(skb->truesize, &staged_memory);
 	skb_mark_not_on_list(skb);
 	kfree_skb(skb);
 	if (!batch->count) {
@@ -78,20 +110,29 @@ static void drop_oldest(struct wg_peer *peer)
 }
 
 /*
- * Takes the batch. The limit is applied before adding, so that a GSO packet
- * never drops its own segments.
+ * Takes the batch, or says false. The limit is applied before adding, so that a
+ * GSO packet never drops its own segments. Where there is too much of all peers,
+ * this one's older packets go first.
  */
-static void stage(struct wg_peer *peer, struct wg_batch *batch)
+static bool stage(struct wg_peer *peer, struct wg_batch *batch)
 {
+	unsigned long memory = memory_of(batch);
 	struct sk_buff *skb;
 
 	lockdep_assert_held(&peer->tx.lock);
 	while (peer->n_staged >= WG_MAX_STAGED)
 		drop_oldest(peer);
+	while (unlikely(is_too_much(memory))) {
+		if (!peer->n_staged)
+			return false;
+		drop_oldest(peer);
+	}
+	atomic_long_add(memory, &staged_memory);
 	for (skb = batch->skbs; skb; skb = skb->next)
 		skb_orphan(skb);
 	list_add_tail(&batch->order, &peer->staged);
 	WRITE_ONCE(peer->n_staged, peer->n_staged + batch->count);
+	return true;
 }
 
 void wg_tx_flush_staged(struct wg_peer *peer)
@@ -117,6 +158,7 @@ void wg_tx_flush_staged(struct wg_peer *peer)
 		}
 		list_del_init(&batch->order);
 		WRITE_ONCE(peer->n_staged, peer->n_staged - batch->count);
+		atomic_long_sub(memory_of(batch), &staged_memory);
 		batch->session = session;
 		assign(batch);
 		entry = wg_order_enter_kept(&peer->tx, batch);
@@ -135,13 +177,13 @@ void wg_tx_purge_staged(struct wg_peer *peer)
 }
 
 /*
- * Takes a batch that is not sent, and frees its packets: an error of the device
- * where memory is short, else each packet is a dropped one.
+ * Takes a batch that is not sent, and frees its packets: each is an error of the
+ * device where memory is short, else a dropped one.
  */
 static void refuse(struct wg_batch *batch, bool short_of_memory)
 {
 	if (short_of_memory)
-		DEV_STATS_INC(batch->peer->wg->dev, tx_errors);
+		count_errors(batch->peer, batch->count);
 	else
 		count_dropped(batch->peer, batch->count);
 	wg_batch_release(batch);
@@ -183,7 +225,13 @@ static void send_batch(struct wg_peer *peer, struct wg_batch *batch)
 		refuse(batch, true);
 		return;
 	}
-	stage(peer, kept);
+	if (unlikely(!stage(peer, kept))) {
+		spin_unlock(&peer->tx.lock);
+		count_dropped(peer, kept->count);
+		wg_handshake_want(peer, false);
+		wg_batch_free(kept);
+		return;
+	}
 	spin_unlock(&peer->tx.lock);
 	wg_tx_flush_staged(peer);
 }
@@ -247,6 +295,15 @@ static struct sk_buff *make_private(struct sk_buff *skb, unsigned int tail)
 	return copy;
 }
 
+/*
+ * Whether somebody else may read the text: as a clone, or, where that cannot be
+ * told from the packet, by its page, as a mirror's copy that was cut before.
+ */
+static bool is_shared(const struct sk_buff *skb)
+{
+	return skb_cloned(skb) || (skb->cloned && skb->head_frag);
+}
+
 /* Takes @skb; returns the message, or NULL where memory is short. */
 static struct sk_buff *encrypt_one(struct sk_buff *skb, struct wg_aead *aead,
 				   const struct wg_session *session)
@@ -256,7 +313,7 @@ static struct sk_buff *encrypt_one(struct sk_buff *skb, struct wg_aead *aead,
 	unsigned int tail = padded - len + WG_TAG_LEN;
 	struct wg_msg_data *msg;
 
-	if (skb_is_nonlinear(skb) || skb_cloned(skb) ||
+	if (skb_is_nonlinear(skb) || is_shared(skb) ||
 	    skb_headroom(skb) < WG_OUTER_HEADROOM + sizeof(*msg) ||
 	    skb_tailroom(skb) < tail) {
 		skb = make_private(skb, tail);
@@ -295,8 +352,8 @@ static struct sk_buff *encrypt(struct wg_batch *batch, struct wg_aead *aead,
 		list = encrypt_one(skb, aead, batch->session);
 	for (pos = list; pos; pos = pos->next)
 		got += wg_cb(pos)->segments;
-	while (unlikely(got++ < wanted))
-		DEV_STATS_INC(batch->peer->wg->dev, tx_errors);
+	if (unlikely(got < wanted))
+		count_errors(batch->peer, wanted - got);
 	return list;
 }
 
@@ -329,8 +386,9 @@ void wg_tx_deliver(struct wg_batch *batch)
 	skb = batch->skbs;
 	batch->skbs = NULL;
 	if (unlikely(READ_ONCE(peer->dead) || !READ_ONCE(peer->running))) {
+		for (next = skb; next; next = next->next)
+			count_dropped(peer, wg_cb(next)->segments);
 		kfree_skb_list(skb);
-		count_dropped(peer, batch->count);
 		return;
 	}
 
@@ -350,8 +408,7 @@ void wg_tx_deliver(struct wg_batch *batch)
 		next = skb->next;
 		skb_mark_not_on_list(skb);
 		if (wg_socket_send(peer, skb, wg_cb(skb)->dsfield)) {
-			while (n--)
-				DEV_STATS_INC(peer->wg->dev, tx_errors);
+			count_errors(peer, n);
 			continue;
 		}
 		packets += n;
@@ -516,4 +573,9 @@ err_drop:
 	DEV_STATS_INC(dev, tx_errors);
 	kfree_skb(skb);
 	return err;
+}
+
+void wg_tx_module_exit(void)
+{
+	WARN_ON(atomic_long_read(&staged_memory));
 }

@@ -44,4 +44,7 @@ void wg_tx_purge_staged(struct wg_peer *peer);
  */
 void wg_tx_keepalive(struct wg_peer *peer);
 
+/* Once for the module, when no device is left. */
+void wg_tx_module_exit(void);
+
 #endif /* WG_TX_H */

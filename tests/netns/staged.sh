@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 5 "packets staged for want of a session" nft tcpdump
+begin 6 "packets staged for want of a session" nft tcpdump
 
 pair
 tunnel
@@ -110,5 +110,36 @@ dropped=$(devstat a wg0 tx_dropped)
 must "5 datagrams" on a "$LIB_DIR/wire" udp-send 10.9.0.2 9 00 5 2023
 wg_set a wg0 peer "${PUB[b]}" remove
 expect_eq "tx_dropped" $((dropped + 5)) "$(devstat a wg0 tx_dropped)"
+
+point "of all peers together no more than a part of the machine's memory"
+if [ "$DRIVER" = adit ]; then
+	total=$(awk '$1 == "MemTotal:" { print $2 }' /proc/meminfo)
+	# as many as need twice of what is allowed, each with 128 of 60,000 bytes
+	n=$((total / 32 * 2 / (128 * 60) + 1))
+	must "room for such datagrams" on a ip link set wg0 mtu 65000
+	wg_set a wg0 private-key /dev/null peer "${PUB[b]}" allowed-ips 10.9.0.2/32 \
+		endpoint 192.0.2.2:51820
+	for ((i = 1; i <= n + 1; i++)); do
+		wg_set a wg0 peer "$(wg genkey | wg pubkey)" allowed-ips 10.9.0.$((100 + i))/32 \
+			endpoint 192.0.2.99:1
+	done
+	dropped=$(devstat a wg0 tx_dropped)
+	for ((i = 1; i <= n; i++)); do
+		must "128 datagrams" on a "$LIB_DIR/wire" udp-send 10.9.0.$((100 + i)) 9 \
+			@60000:00 128
+	done
+	dropped=$(($(devstat a wg0 tx_dropped) - dropped))
+	# by what they take in truth, which is somewhat more
+	expect_range "of $((n * 128)) datagrams are dropped" $((n * 128 / 3)) \
+		$((n * 128 * 2 / 3)) $dropped
+	# what room is left, by as little as the ping below needs
+	dropped=$(devstat a wg0 tx_dropped)
+	must "128 datagrams more" on a "$LIB_DIR/wire" udp-send 10.9.0.$((100 + n + 1)) 9 00 128
+	expect_min "of these are dropped" $((dropped + 1)) "$(devstat a wg0 tx_dropped)"
+	wg_key a wg0
+	expect_soon 5 "another peer gets its session all the same" on a ping -q -c 1 -W 1 10.9.0.2
+else
+	skip_point "the kernel's own driver bounds their number"
+fi
 
 finish
