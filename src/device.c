@@ -34,11 +34,17 @@ static LIST_HEAD(wg_devices);	/* under wg_devices_lock */
 /* The machine is about to sleep: written by the notifier, READ_ONCE */
 static bool asleep;
 
-void wg_device_changed(struct wg_device *wg)
+static u64 new_generation(void)
 {
 	static atomic64_t generations = ATOMIC64_INIT(0);
 
-	wg->generation = atomic64_inc_return(&generations);
+	return atomic64_inc_return(&generations);
+}
+
+void wg_device_changed(struct wg_device *wg)
+{
+	lockdep_assert_held(&wg->lock);
+	wg->generation = new_generation();
 }
 
 void wg_device_get(struct wg_device *wg)
@@ -190,7 +196,7 @@ static int netdev_init(struct net_device *dev)
 	xa_init_flags(&wg->peers, XA_FLAGS_ACCOUNT);
 	wg->next_peer_id = 1;
 	wg->outer_gso = true;
-	wg_device_changed(wg);
+	wg->generation = new_generation();
 	wg_allowedips_init(&wg->allowedips, &wg->lock);
 	refcount_set(&wg->users, 1);
 	init_completion(&wg->unused);
@@ -365,31 +371,39 @@ static struct wg_device *born_in(const struct net *net)
 	return found;
 }
 
-/* The namespace of the sockets goes: they go, and the device stays, silent. */
+/*
+ * The namespace of the sockets goes: they go, and the device stays, silent. All
+ * that there are share a grace period: other namespaces wait for this one's end.
+ */
 static void wg_net_pre_exit(struct net *net)
 {
-	struct wg_device *wg;
+	struct wg_device *wg, *next;
 	struct wg_peer *peer;
-	bool any = false;
+	LIST_HEAD(leaving);
 	unsigned long id;
 
 	while ((wg = born_in(net))) {
-		any = true;
 		mutex_lock(&wg->lock);
 		RCU_INIT_POINTER(wg->birth_net, NULL);
 		if (!wg->dying)
 			netif_carrier_off(wg->dev);
-		wg_socket_close(wg);
+		wg->left = wg_socket_take(wg);
 		xa_for_each(&wg->peers, id, peer) {
 			wg_endpoint_forget_source(peer, GFP_KERNEL);
 			cond_resched();
 		}
 		mutex_unlock(&wg->lock);
+		list_add_tail(&wg->leaving, &leaving);
+	}
+	if (list_empty(&leaving))
+		return;
+	synchronize_net();
+	list_for_each_entry_safe(wg, next, &leaving, leaving) {
+		wg_socket_release(wg->left);
 		wg_device_put(wg);
 	}
 	/* routes that were let go must be gone before the namespace is */
-	if (any)
-		rcu_barrier();
+	rcu_barrier();
 }
 
 static struct pernet_operations net_ops = {
@@ -432,19 +446,21 @@ bool wg_device_asleep(void)
 }
 
 /*
- * Kernels that go to sleep by themselves do so all the time, and would never
- * keep a session. Others need not freeze the handshake worker until long after
- * they have told us, and a hibernating one runs on while it writes its image:
- * no session may begin till all that is over.
+ * Kernels that go to sleep by themselves are suspended all the time, and would
+ * never keep a session; they hibernate like others. These need not freeze the
+ * handshake worker until long after they have told us, and a hibernating one runs
+ * on while it writes its image, in which counters are what they were: no session
+ * may begin till all that is over.
  */
 static int pm_event(struct notifier_block *nb, unsigned long action, void *data)
 {
-	if (IS_ENABLED(CONFIG_PM_AUTOSLEEP) ||
-	    IS_ENABLED(CONFIG_PM_USERSPACE_AUTOSLEEP))
-		return 0;
 	switch (action) {
-	case PM_HIBERNATION_PREPARE:
 	case PM_SUSPEND_PREPARE:
+		if (IS_ENABLED(CONFIG_PM_AUTOSLEEP) ||
+		    IS_ENABLED(CONFIG_PM_USERSPACE_AUTOSLEEP))
+			break;
+		fallthrough;
+	case PM_HIBERNATION_PREPARE:
 		WRITE_ONCE(asleep, true);
 		end_sessions(false);
 		break;

@@ -30,6 +30,7 @@
 #include "allowedips.h"
 #include "cookie.h"
 #include "noise.h"
+#include "socket.h"
 
 /* A flood of handshakes fills this much and no more. */
 #define WG_MAX_WAITING_HANDSHAKES	4096
@@ -68,6 +69,8 @@ struct wg_napi {
  * @dev: the netdev; immutable
  * @lock: protects the configuration, see each field
  * @devices: in the list of devices, under wg_devices_lock
+ * @leaving: in the list of those whose birth namespace goes, that one's exit's
+ * @left: their sockets, about to be closed; that exit's
  * @birth_net: where the sockets live, no reference is held; RCU, written under
  *	@lock; NULL once that namespace is gone
  * @sock4: IPv4 socket; RCU, written under @lock
@@ -104,6 +107,7 @@ struct wg_napi {
  * @gso_lists: of @gso_datagrams, those whose messages were in a list
  * @copied_messages: received ones that were copied before they were opened, as
  *	somebody else might have changed them
+ * @route_lookups: how often the way to an endpoint was looked up
  * @worker_batches: batches that a worker did, received ones and sent ones
  * @worker_messages: messages in them
  */
@@ -111,6 +115,8 @@ struct wg_device {
 	struct net_device *dev;
 	struct mutex lock;	/* the configuration's */
 	struct list_head devices;
+	struct list_head leaving;
+	struct wg_sockets left;
 	struct net __rcu *birth_net;
 	struct sock __rcu *sock4;
 	struct sock __rcu *sock6;
@@ -148,6 +154,7 @@ struct wg_device {
 	atomic64_t gso_messages;
 	atomic64_t gso_lists;
 	atomic64_t copied_messages;
+	atomic64_t route_lookups;
 	atomic64_t worker_batches[2];
 	atomic64_t worker_messages[2];
 };

@@ -13,15 +13,28 @@ static const char flag_names[][ETH_GSTRING_LEN] = {
 	[FLAG_OUTER_GSO] = "outer-gso",
 };
 
+enum {
+	STAT_TX_GSO_DATAGRAMS,
+	STAT_TX_GSO_MESSAGES,
+	STAT_TX_WORKER_BATCHES,
+	STAT_TX_WORKER_MESSAGES,
+	STAT_RX_WORKER_BATCHES,
+	STAT_RX_WORKER_MESSAGES,
+	STAT_TX_GSO_LISTS,
+	STAT_RX_COPIED_MESSAGES,
+	STAT_TX_ROUTE_LOOKUPS,
+};
+
 static const char stat_names[][ETH_GSTRING_LEN] = {
-	"tx_outer_gso_datagrams",
-	"tx_outer_gso_messages",
-	"tx_worker_batches",
-	"tx_worker_messages",
-	"rx_worker_batches",
-	"rx_worker_messages",
-	"tx_outer_gso_lists",
-	"rx_copied_messages",
+	[STAT_TX_GSO_DATAGRAMS] = "tx_outer_gso_datagrams",
+	[STAT_TX_GSO_MESSAGES] = "tx_outer_gso_messages",
+	[STAT_TX_WORKER_BATCHES] = "tx_worker_batches",
+	[STAT_TX_WORKER_MESSAGES] = "tx_worker_messages",
+	[STAT_RX_WORKER_BATCHES] = "rx_worker_batches",
+	[STAT_RX_WORKER_MESSAGES] = "rx_worker_messages",
+	[STAT_TX_GSO_LISTS] = "tx_outer_gso_lists",
+	[STAT_RX_COPIED_MESSAGES] = "rx_copied_messages",
+	[STAT_TX_ROUTE_LOOKUPS] = "tx_route_lookups",
 };
 
 static int get_sset_count(struct net_device *dev, int set)
@@ -49,14 +62,16 @@ static void get_ethtool_stats(struct net_device *dev,
 {
 	struct wg_device *wg = netdev_priv(dev);
 
-	to[0] = atomic64_read(&wg->gso_datagrams);
-	to[1] = atomic64_read(&wg->gso_messages);
-	to[2] = atomic64_read(&wg->worker_batches[true]);
-	to[3] = atomic64_read(&wg->worker_messages[true]);
-	to[4] = atomic64_read(&wg->worker_batches[false]);
-	to[5] = atomic64_read(&wg->worker_messages[false]);
-	to[6] = atomic64_read(&wg->gso_lists);
-	to[7] = atomic64_read(&wg->copied_messages);
+	to[STAT_TX_GSO_DATAGRAMS] = atomic64_read(&wg->gso_datagrams);
+	to[STAT_TX_GSO_MESSAGES] = atomic64_read(&wg->gso_messages);
+	to[STAT_TX_WORKER_BATCHES] = atomic64_read(&wg->worker_batches[true]);
+	to[STAT_TX_WORKER_MESSAGES] = atomic64_read(&wg->worker_messages[true]);
+	to[STAT_RX_WORKER_BATCHES] = atomic64_read(&wg->worker_batches[false]);
+	to[STAT_RX_WORKER_MESSAGES] =
+		atomic64_read(&wg->worker_messages[false]);
+	to[STAT_TX_GSO_LISTS] = atomic64_read(&wg->gso_lists);
+	to[STAT_RX_COPIED_MESSAGES] = atomic64_read(&wg->copied_messages);
+	to[STAT_TX_ROUTE_LOOKUPS] = atomic64_read(&wg->route_lookups);
 }
 
 static u32 get_priv_flags(struct net_device *dev)

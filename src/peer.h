@@ -35,7 +35,7 @@
  * @current_session: sends and receives; RCU, written under @lock
  * @previous: still receives; RCU, written under @lock
  * @next: responder's, not confirmed; RCU, written under @lock
- * @lock: protects the session slots and everything down to @ephemeral_state
+ * @lock: protects the session slots and everything down to @jar
  * @psk: preshared key, zero for none
  * @ss: DH(our static, their static) for the device's key of @ss_generation
  * @ss_generation: 0 for none

@@ -92,6 +92,7 @@ static int send4(struct wg_device *wg, struct wg_peer *peer,
 		rt = dst_rtable(dst);
 		fl.saddr = route->src4.s_addr;
 	} else {
+		atomic64_inc(&wg->route_lookups);
 		security_sk_classify_flow(sk, flowi4_to_flowi_common(&fl));
 		rt = ip_route_output_flow(net, &fl, sk);
 		if (ep->src4.s_addr && source4_is_bad(net, ep, rt)) {
@@ -103,8 +104,7 @@ static int send4(struct wg_device *wg, struct wg_peer *peer,
 			fl.flowi4_oif = 0;
 			rt = ip_route_output_flow(net, &fl, sk);
 			if (peer) {
-				wg_endpoint_forget_source(peer,
-							  GFP_ATOMIC);
+				wg_endpoint_refuse_source(peer);
 				peer = NULL;
 			}
 		}
@@ -168,6 +168,7 @@ static int send6(struct wg_device *wg, struct wg_peer *peer,
 	if (likely(dst)) {
 		fl.saddr = route->src6;
 	} else {
+		atomic64_inc(&wg->route_lookups);
 		security_sk_classify_flow(sk, flowi6_to_flowi_common(&fl));
 		if (!ipv6_addr_any(&fl.saddr) &&
 		    !ipv6_chk_addr(net, &fl.saddr, NULL, 0)) {
@@ -417,23 +418,29 @@ again:
 	return 0;
 }
 
-static void swap_sockets(struct wg_device *wg, struct sock *sk4,
-			 struct sock *sk6)
+/*
+ * Senders are done with the old ones after a grace period. A receiver may still be
+ * at work when they are released: it has @wg under RCU, and the stack waits for
+ * that between ndo_stop and ndo_uninit.
+ */
+static struct wg_sockets swap_sockets(struct wg_device *wg, struct sock *sk4,
+				      struct sock *sk6)
 {
-	struct sock *old4, *old6;
+	struct wg_sockets old;
 
-	old4 = rcu_replace_pointer(wg->sock4, sk4, lockdep_is_held(&wg->lock));
-	old6 = rcu_replace_pointer(wg->sock6, sk6, lockdep_is_held(&wg->lock));
-	if (!old4 && !old6)
+	old.sk4 = rcu_replace_pointer(wg->sock4, sk4,
+				      lockdep_is_held(&wg->lock));
+	old.sk6 = rcu_replace_pointer(wg->sock6, sk6,
+				      lockdep_is_held(&wg->lock));
+	return old;
+}
+
+static void let_go(struct wg_sockets old)
+{
+	if (!old.sk4 && !old.sk6)
 		return;
-	/*
-	 * Senders are done with them. A receiver may still be at work when they
-	 * are released: it has @wg under RCU, and the stack waits for that
-	 * between ndo_stop and ndo_uninit.
-	 */
 	synchronize_net();
-	release(old4);
-	release(old6);
+	wg_socket_release(old);
 }
 
 int wg_socket_open(struct wg_device *wg, u16 port)
@@ -452,7 +459,7 @@ int wg_socket_open(struct wg_device *wg, u16 port)
 	err = bind_pair(wg, net, port, &sk4, &sk6);
 	if (!err) {
 		wg->port = ntohs(inet_sk(sk4)->inet_sport);
-		swap_sockets(wg, sk4, sk6);
+		let_go(swap_sockets(wg, sk4, sk6));
 	}
 	put_net(net);
 	return err;
@@ -461,5 +468,17 @@ int wg_socket_open(struct wg_device *wg, u16 port)
 void wg_socket_close(struct wg_device *wg)
 {
 	lockdep_assert_held(&wg->lock);
-	swap_sockets(wg, NULL, NULL);
+	let_go(swap_sockets(wg, NULL, NULL));
+}
+
+struct wg_sockets wg_socket_take(struct wg_device *wg)
+{
+	lockdep_assert_held(&wg->lock);
+	return swap_sockets(wg, NULL, NULL);
+}
+
+void wg_socket_release(struct wg_sockets old)
+{
+	release(old.sk4);
+	release(old.sk6);
 }

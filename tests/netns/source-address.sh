@@ -6,7 +6,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 13 "the source address of outer packets" tcpdump
+begin 14 "the source address of outer packets" tcpdump ethtool
 
 # Two wires. b has, besides, an address that a reaches over either.
 host_new a b
@@ -148,6 +148,25 @@ expect_ping "b pings a" b -c 1 10.9.0.1
 sources
 expect_eq "where the answer came from" "eth0 192.0.2.1" "$SOURCES"
 expect_eq "b follows" 192.0.2.1:51820 "$(wg_get b wg0 endpoints "${PUB[a]}")"
+
+point "asymmetric routes: the way is looked up once, not for each packet"
+lookups() { on a ethtool -S wg0 | awk '$1 == "tx_route_lookups:" { print $2 }'; }
+b_sends_from 192.0.2.2 2001:db8:1::2
+must "b reaches a by the other wire" on b ip route add 192.0.2.1/32 via 198.51.100.1 \
+	dev eth1 src 192.0.2.2
+asks "there by eth1, back by eth0" 192.0.2.1 eth0
+n=$(lookups)
+expect_ping "b pings a" b -c 20 -i 0.02 10.9.0.1
+[ "$DRIVER" != adit ] || expect_range "look-ups for 20 answers" 0 1 $(($(lookups) - n))
+stays 192.0.2.2:51820
+must "a's way is the same one" on a ip route add 192.0.2.2/32 via 198.51.100.2 dev eth1
+asks "there and back by eth1, from the address of eth0" 192.0.2.1 eth1
+must "as it was" on a ip route del 192.0.2.2/32
+must "as it was" on b ip route del 192.0.2.1/32
+asks "both by eth0" 192.0.2.1 eth0
+n=$(lookups)
+expect_ping "b pings a" b -c 20 -i 0.02 10.9.0.1
+[ "$DRIVER" != adit ] || expect_range "look-ups for 20 answers" 0 0 $(($(lookups) - n))
 
 point "IPv6 without such a rule: kept while the address is local"
 must "no rule" on a ip -6 rule del from 2001:db8:2::1 table 7

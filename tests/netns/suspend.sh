@@ -7,7 +7,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-begin 3 "suspend clears sessions, the tunnel recovers" nft
+begin 4 "suspend clears sessions, the tunnel recovers" nft
 if [ ! -w /sys/power/pm_test ] || [ ! -w /sys/power/state ]; then
 	skip_all "no pm_test in this kernel"
 fi
@@ -24,8 +24,10 @@ scenario_cleanup() {
 	[ -z "$old_delay" ] || echo "$old_delay" > "$delay"
 }
 suspend() { # LEVEL
-	STEP="suspend ($state), as far as $1"
-	OUT=$({ echo "$1" > /sys/power/pm_test && echo "$state" > /sys/power/state; } 2>&1) ||
+	local to=${2:-$state}
+
+	STEP="suspend ($to), as far as $1"
+	OUT=$({ echo "$1" > /sys/power/pm_test && echo "$to" > /sys/power/state; } 2>&1) ||
 		fail success "$OUT"
 }
 
@@ -54,6 +56,20 @@ spy_zero a
 expect_ping "b pings a" b -c 1 10.9.0.1
 expect_spy "a answers" a rx_init=1 tx_resp=1
 expect_eq "the endpoint is kept" 192.0.2.2:51820 "$(wg_get a wg0 endpoints "${PUB[b]}")"
+
+point "hibernation clears sessions as well"
+if grep -qw disk /sys/power/state && ! grep -qx '\[disabled\]' /sys/power/disk; then
+	sleep 12
+	expect_ping "a session is there" a -c 1 10.9.0.2
+	sleep 5.2
+	suspend freezer disk
+	spy_zero a
+	expect_ping "a pings b" a -c 1 10.9.0.2
+	spy_read a
+	expect_eq "initiations sent, responses received" "1 1" "${SPY[tx_init]} ${SPY[rx_resp]}"
+else
+	skip_point "this kernel does not hibernate"
+fi
 
 point "under traffic, devices suspended too: it goes on by itself"
 start flow a "$LIB_DIR/wire" udp-flow 10.9.0.2 9 100000000 800 200
