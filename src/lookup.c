@@ -56,12 +56,14 @@ struct wg_peer *wg_lookup_peer(struct wg_device *wg, const u8 *pub)
 
 int wg_lookup_add_peer(struct wg_device *wg, struct wg_peer *peer)
 {
+	lockdep_assert_held(&wg->lock);
 	return rhashtable_insert_fast(&wg->peers_by_key, &peer->key_node,
 				      peer_params);
 }
 
 void wg_lookup_del_peer(struct wg_device *wg, struct wg_peer *peer)
 {
+	lockdep_assert_held(&wg->lock);
 	rhashtable_remove_fast(&wg->peers_by_key, &peer->key_node,
 			       peer_params);
 }

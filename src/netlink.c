@@ -105,6 +105,7 @@ static struct wg_aip_node *resume_prefixes(struct wg_peer *peer,
 	struct wg_aip_node *node = NULL;
 	u32 i;
 
+	lockdep_assert_held(&peer->wg->lock);
 	if (unchanged)
 		return wg_allowedips_next(&peer->owner, d->pos);
 	for (i = 0; i <= d->prefixes; i++) {
@@ -170,6 +171,7 @@ static int put_peer(struct sk_buff *skb, struct wg_peer *peer, struct dump *d,
 	struct wg_aip_node *node;
 	u32 sent = d->prefixes;
 
+	lockdep_assert_held(&peer->wg->lock);
 	nest = nla_nest_start(skb, 0);
 	if (!nest)
 		return -EMSGSIZE;
@@ -245,6 +247,7 @@ static int put_peers(struct sk_buff *skb, struct wg_device *wg, struct dump *d,
 	struct nlattr *list;
 	int err = 0;
 
+	lockdep_assert_held(&wg->lock);
 	peer = xa_find(&wg->peers, &id, d->last, XA_PRESENT);
 	if (!peer)
 		return 0;
@@ -541,6 +544,7 @@ static int set_peer(struct wg_device *wg, const struct nlattr *attr,
 	u32 flags = 0;
 	int err, rem;
 
+	lockdep_assert_held(&wg->lock);
 	err = parse_peer(a, attr, extack);
 	if (err)
 		return err;
@@ -596,6 +600,7 @@ static void forget_sources(struct wg_device *wg)
 	struct wg_peer *peer;
 	unsigned long id;
 
+	lockdep_assert_held(&wg->lock);
 	xa_for_each(&wg->peers, id, peer) {
 		wg_endpoint_forget_source(peer, GFP_KERNEL);
 		cond_resched();

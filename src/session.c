@@ -146,6 +146,7 @@ void wg_session_stop_sending(struct wg_peer *peer)
 
 void wg_session_drop_all(struct wg_peer *peer)
 {
+	lockdep_assert_held(&peer->lock);
 	drop(peer, &peer->previous);
 	drop(peer, &peer->current_session);
 	drop(peer, &peer->next);
