@@ -18,7 +18,7 @@ BTF := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 modules:
 	@sh compat/mkfacts.sh '$(KDIR)' $(API)
 	@$(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)' $(BTF) modules || { \
-		echo "adit: the build for kernel $$(cat '$(KDIR)/include/config/kernel.release') failed, although all probes fit; please report this line and the first error above (see README.md, \"Help\")" >&2; \
+		echo "adit: the build for kernel $$(sed -n 's/^ \* kernel: //p' compat/facts.h) failed, although all probes fit; please report this line and the first error above (see README.md, \"Help\")" >&2; \
 		exit 1; }
 
 .PHONY: clean

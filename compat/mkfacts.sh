@@ -22,9 +22,17 @@ conf=$kdir/include/generated/autoconf.h
 [ -e "$conf" ] || die "$kdir is not configured: include/generated/autoconf.h is missing"
 release=$(cat "$kdir/include/config/kernel.release" 2>/dev/null) || die "$kdir has no include/config/kernel.release"
 
+# Debian's headers have upstream's release there; what the user knows is their name
+dir=$(basename "$(readlink -f "$kdir")")
+case $dir in
+linux-headers-"$release") kernel=$release ;;
+linux-headers-*) kernel="${dir#linux-headers-} ($release)" ;;
+*) kernel=$release ;;
+esac
+
 for option in NET INET NET_UDP_TUNNEL CRYPTO_LIB_CHACHA20POLY1305 CRYPTO_LIB_CURVE25519; do
 	grep -Eq "^#define CONFIG_$option(_MODULE)? 1\$" "$conf" ||
-		die "kernel $release lacks CONFIG_$option, which this driver needs"
+		die "kernel $kernel lacks CONFIG_$option, which this driver needs"
 done
 
 key=$( { echo "$release" "$@"; cat "$conf" "$here"/probe/*.c "$here/mkfacts.sh" "$here/facts.expect"
@@ -33,7 +41,7 @@ key=$( { echo "$release" "$@"; cat "$conf" "$here"/probe/*.c "$here/mkfacts.sh" 
 key="$release $key"
 [ -e "$facts" ] && [ "$(sed -n 's/^ \* key: //p' "$facts")" = "$key" ] && exit 0
 
-echo "adit: looking at the API of kernel $release" >&2
+echo "adit: looking at the API of kernel $kernel" >&2
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' INT TERM
@@ -60,16 +68,16 @@ env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS LC_ALL=C make -k -j"$jobs" -C "$kdir" \
 
 [ -e "$dir/control_good.o" ] || {
 	grep -v '^make' "$dir/log" | grep -A3 -m1 control_good >&2 || tail -n 3 "$dir/log" >&2
-	die "nothing can be built against kernel $release; are its compiler and all parts of its headers installed?"
+	die "nothing can be built against kernel $kernel; are its compiler and all parts of its headers installed?"
 }
-[ ! -e "$dir/control_bad.o" ] || die "the compiler accepts a broken probe; cannot tell what kernel $release offers"
+[ ! -e "$dir/control_bad.o" ] || die "the compiler accepts a broken probe; cannot tell what kernel $kernel offers"
 
 # A probe that does not compile says why: a compiler that was killed, or a full
 # disk, is no answer.
 for n in $names; do
 	[ -e "$dir/$n.o" ] || grep -q "$n\.c:.*error: " "$dir/log" || {
 		tail -n 3 "$dir/log" >&2
-		die "the compiler says nothing about the probe $n of kernel $release; is there memory and room on the disk?"
+		die "the compiler says nothing about the probe $n of kernel $kernel; is there memory and room on the disk?"
 	}
 done
 
@@ -86,6 +94,7 @@ holds() { # PROBE: it compiles, and what it needs is exported
 	echo '/*'
 	echo ' * Made by compat/mkfacts.sh, do not edit.'
 	echo " * key: $key"
+	echo " * kernel: $kernel"
 	echo ' */'
 	for n in $names; do
 		case $n in control_*) continue ;; esac
@@ -104,7 +113,7 @@ for g in $(sed -n 's|^/\* one-of: \(.*\) \*/$|\1|p' "$dir"/*.c | sort -u); do
 	for f in $(grep -l "^/\* one-of: $g \*/\$" "$dir"/*.c); do
 		fact "$(basename "$f" .c)" && n=$((n + 1))
 	done
-	[ "$n" = 1 ] || die "kernel $release has a form of $g that is not known here ($n forms fit); please report this line (see README.md, \"Help\")"
+	[ "$n" = 1 ] || die "kernel $kernel has a form of $g that is not known here ($n forms fit); please report this line (see README.md, \"Help\")"
 done
 
 # tripwires
@@ -112,7 +121,7 @@ while read -r name since; do
 	case $name in '#'* | '') continue ;; esac
 	older=$(printf '%s\n%s\n' "$since" "${release%%[!0-9.]*}" | sort -V | head -n1)
 	[ "$older" = "$since" ] || continue
-	fact "$name" || die "kernel $release was expected to have $name (since $since), but its probe fails; please report this line (see README.md, \"Help\")"
+	fact "$name" || die "kernel $kernel was expected to have $name (since $since), but its probe fails; please report this line (see README.md, \"Help\")"
 done <"$here/facts.expect"
 
 mv "$dir/facts.h" "$facts"
