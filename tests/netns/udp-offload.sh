@@ -15,6 +15,11 @@ host_new c
 link b lan c eth0
 addr b lan 198.51.100.1/24 fd51::1/64
 addr c eth0 198.51.100.3/24 fd51::3/64
+# what a router of several CPUs receives and sends on, a veth would mix up
+steer a eth0
+steer b eth0
+steer b lan
+steer c eth0
 forward b
 route c default via 198.51.100.1
 route c default via fd51::1

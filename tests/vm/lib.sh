@@ -169,7 +169,7 @@ source_tree() {
 }
 
 # build_kernel NAME DIR BASE FRAGMENT... -- MAKE-ARGUMENT...: configures (BASE
-# is a make target, then the fragments), says what was not taken, builds, and
+# is a make target, then the fragments), dies where one of the last was not taken, builds, and
 # installs the modules below DIR/root
 build_kernel() {
 	local name=$1 dir=$2 base=$3 frags=() out opt
@@ -189,8 +189,11 @@ build_kernel() {
 	} >"$dir/config.log" 2>&1 || die "cannot configure $name: see $dir/config.log"
 	# only the last fragment is this kernel's own
 	while read -r opt; do
-		grep -qxF "$opt" "$out/.config" || say "$name: this kernel did not take $opt"
-	done < <(grep -E '^CONFIG_.*=[^n]' "${frags[-1]}")
+		case $opt in
+		*=[!n]*) grep -qxF "$opt" "$out/.config" ;;
+		*) ! grep -q "^${opt%=n}=" "$out/.config" ;;
+		esac || die "the kernel $name did not take $opt; see $out/.config"
+	done < <(sed -nE 's/^(CONFIG_[^ ]*).*/\1/p; s/^# (CONFIG_[^ ]*) is not set/\1=n/p' "${frags[-1]}")
 	nice "$@" -j"$(nproc)" 2>&1 | tee "$dir/build.log" |
 		awk '{ n++ } n % 100 == 0 { printf "\r%d files built", n > "/dev/stderr" }
 		     END { printf "\r%d files built\n", n > "/dev/stderr" }'
