@@ -371,39 +371,31 @@ static struct wg_device *born_in(const struct net *net)
 	return found;
 }
 
-/*
- * The namespace of the sockets goes: they go, and the device stays, silent. All
- * that there are share a grace period: other namespaces wait for this one's end.
- */
+/* The namespace of the sockets goes: they go, and the device stays, silent. */
 static void wg_net_pre_exit(struct net *net)
 {
-	struct wg_device *wg, *next;
+	struct wg_device *wg;
 	struct wg_peer *peer;
-	LIST_HEAD(leaving);
+	bool any = false;
 	unsigned long id;
 
 	while ((wg = born_in(net))) {
+		any = true;
 		mutex_lock(&wg->lock);
 		RCU_INIT_POINTER(wg->birth_net, NULL);
 		if (!wg->dying)
 			netif_carrier_off(wg->dev);
-		wg->left = wg_socket_take(wg);
+		wg_socket_close(wg);
 		xa_for_each(&wg->peers, id, peer) {
 			wg_endpoint_forget_source(peer, GFP_KERNEL);
 			cond_resched();
 		}
 		mutex_unlock(&wg->lock);
-		list_add_tail(&wg->leaving, &leaving);
-	}
-	if (list_empty(&leaving))
-		return;
-	synchronize_net();
-	list_for_each_entry_safe(wg, next, &leaving, leaving) {
-		wg_socket_release(wg->left);
 		wg_device_put(wg);
 	}
 	/* routes that were let go must be gone before the namespace is */
-	rcu_barrier();
+	if (any)
+		rcu_barrier();
 }
 
 static struct pernet_operations net_ops = {

@@ -30,7 +30,6 @@
 #include "allowedips.h"
 #include "cookie.h"
 #include "noise.h"
-#include "socket.h"
 
 /* A flood of handshakes fills this much and no more. */
 #define WG_MAX_WAITING_HANDSHAKES	4096
@@ -69,8 +68,6 @@ struct wg_napi {
  * @dev: the netdev; immutable
  * @lock: protects the configuration, see each field
  * @devices: in the list of devices, under wg_devices_lock
- * @leaving: in the list of those whose birth namespace goes, that one's exit's
- * @left: their sockets, about to be closed; that exit's
  * @birth_net: where the sockets live, no reference is held; RCU, written under
  *	@lock; NULL once that namespace is gone
  * @sock4: IPv4 socket; RCU, written under @lock
@@ -115,8 +112,6 @@ struct wg_device {
 	struct net_device *dev;
 	struct mutex lock;	/* the configuration's */
 	struct list_head devices;
-	struct list_head leaving;
-	struct wg_sockets left;
 	struct net __rcu *birth_net;
 	struct sock __rcu *sock4;
 	struct sock __rcu *sock6;

@@ -91,30 +91,6 @@ static bool same_source(const struct wg_endpoint *a,
 	return ipv6_addr_equal(&a->src6, &b->src6);
 }
 
-/*
- * Whether the source of @new is what @old's route has refused, and would again.
- * Where none is cached yet, nothing has changed.
- */
-static bool still_refused(const struct wg_endpoint *old,
-			  const struct wg_endpoint *new)
-{
-	const struct wg_route *route;
-	bool refused = true;
-
-	if (new->addr.sa_family != AF_INET || !old->refused4.s_addr ||
-	    old->refused4.s_addr != new->src4.s_addr ||
-	    old->refused_ifindex != new->src_ifindex)
-		return false;
-	/* the device of a route is under plain RCU, not under that of BH */
-	rcu_read_lock();
-	route = rcu_dereference(old->route);
-	if (route)
-		refused = dst_check(route->dst, route->cookie) &&
-			  dst_dev_rcu(route->dst)->ifindex != new->src_ifindex;
-	rcu_read_unlock();
-	return refused;
-}
-
 bool wg_endpoint_from_skb(struct wg_endpoint *ep, const struct sk_buff *skb)
 {
 	memset(ep, 0, sizeof(*ep));
@@ -146,8 +122,7 @@ bool wg_endpoint_set(struct wg_peer *peer, const struct wg_endpoint *ep)
 
 	rcu_read_lock_bh();
 	old = rcu_dereference_bh(peer->endpoint);
-	if (old && same_remote(old, ep) &&
-	    (likely(same_source(old, ep)) || still_refused(old, ep)))
+	if (old && same_remote(old, ep) && same_source(old, ep))
 		goto out;
 	new = kzalloc_obj(*new, GFP_ATOMIC);
 	if (!new)
@@ -186,7 +161,7 @@ int wg_endpoint_configure(struct wg_peer *peer, const struct wg_endpoint *ep)
 	return 0;
 }
 
-static void forget_source(struct wg_peer *peer, gfp_t gfp, bool refused)
+void wg_endpoint_forget_source(struct wg_peer *peer, gfp_t gfp)
 {
 	struct wg_endpoint *old, *new;
 
@@ -198,8 +173,6 @@ static void forget_source(struct wg_peer *peer, gfp_t gfp, bool refused)
 	if (old && new) {
 		copy(new, old);
 		memset(&new->src6, 0, sizeof(new->src6));
-		new->refused4.s_addr = refused ? old->src4.s_addr : 0;
-		new->refused_ifindex = refused ? old->src_ifindex : 0;
 		replace(peer, new);
 	} else {
 		if (old)
@@ -207,16 +180,6 @@ static void forget_source(struct wg_peer *peer, gfp_t gfp, bool refused)
 		kfree(new);
 	}
 	spin_unlock_bh(&peer->endpoint_lock);
-}
-
-void wg_endpoint_forget_source(struct wg_peer *peer, gfp_t gfp)
-{
-	forget_source(peer, gfp, false);
-}
-
-void wg_endpoint_refuse_source(struct wg_peer *peer)
-{
-	forget_source(peer, GFP_ATOMIC, true);
 }
 
 void wg_endpoint_clear(struct wg_peer *peer)

@@ -41,8 +41,6 @@ struct wg_route {
  * @src4: our address that the peer last reached, 0 for none
  * @src_ifindex: interface on which @src4 was reached
  * @src6: our address that the peer last reached, :: for none
- * @refused4: one that it reached, but that the route did not take, 0 for none
- * @refused_ifindex: interface on which @refused4 was reached
  * @route: cached route or NULL; RCU, replaced by xchg
  * @rcu: for freeing
  */
@@ -59,8 +57,6 @@ struct wg_endpoint {
 		};
 		struct in6_addr src6;
 	};
-	struct in_addr refused4;
-	int refused_ifindex;
 	struct wg_route __rcu *route;
 	struct rcu_head rcu;
 };
@@ -105,15 +101,6 @@ int wg_endpoint_configure(struct wg_peer *peer, const struct wg_endpoint *ep);
  * Softirq or process context. On lack of memory only the route is forgotten.
  */
 void wg_endpoint_forget_source(struct wg_peer *peer, gfp_t gfp);
-
-/**
- * wg_endpoint_refuse_source() - forget a source address that the route does not take
- * @peer: the peer
- *
- * As wg_endpoint_forget_source(), IPv4, softirq context. That the peer reaches the
- * same address again is no news for as long as the route stays what it is.
- */
-void wg_endpoint_refuse_source(struct wg_peer *peer);
 
 /**
  * wg_route_retire() - drop a route after a grace period

@@ -104,7 +104,8 @@ static int send4(struct wg_device *wg, struct wg_peer *peer,
 			fl.flowi4_oif = 0;
 			rt = ip_route_output_flow(net, &fl, sk);
 			if (peer) {
-				wg_endpoint_refuse_source(peer);
+				wg_endpoint_forget_source(peer,
+							  GFP_ATOMIC);
 				peer = NULL;
 			}
 		}
@@ -418,29 +419,23 @@ again:
 	return 0;
 }
 
-/*
- * Senders are done with the old ones after a grace period. A receiver may still be
- * at work when they are released: it has @wg under RCU, and the stack waits for
- * that between ndo_stop and ndo_uninit.
- */
-static struct wg_sockets swap_sockets(struct wg_device *wg, struct sock *sk4,
-				      struct sock *sk6)
+static void swap_sockets(struct wg_device *wg, struct sock *sk4,
+			 struct sock *sk6)
 {
-	struct wg_sockets old;
+	struct sock *old4, *old6;
 
-	old.sk4 = rcu_replace_pointer(wg->sock4, sk4,
-				      lockdep_is_held(&wg->lock));
-	old.sk6 = rcu_replace_pointer(wg->sock6, sk6,
-				      lockdep_is_held(&wg->lock));
-	return old;
-}
-
-static void let_go(struct wg_sockets old)
-{
-	if (!old.sk4 && !old.sk6)
+	old4 = rcu_replace_pointer(wg->sock4, sk4, lockdep_is_held(&wg->lock));
+	old6 = rcu_replace_pointer(wg->sock6, sk6, lockdep_is_held(&wg->lock));
+	if (!old4 && !old6)
 		return;
+	/*
+	 * Senders are done with them. A receiver may still be at work when they
+	 * are released: it has @wg under RCU, and the stack waits for that
+	 * between ndo_stop and ndo_uninit.
+	 */
 	synchronize_net();
-	wg_socket_release(old);
+	release(old4);
+	release(old6);
 }
 
 int wg_socket_open(struct wg_device *wg, u16 port)
@@ -459,7 +454,7 @@ int wg_socket_open(struct wg_device *wg, u16 port)
 	err = bind_pair(wg, net, port, &sk4, &sk6);
 	if (!err) {
 		wg->port = ntohs(inet_sk(sk4)->inet_sport);
-		let_go(swap_sockets(wg, sk4, sk6));
+		swap_sockets(wg, sk4, sk6);
 	}
 	put_net(net);
 	return err;
@@ -468,17 +463,5 @@ int wg_socket_open(struct wg_device *wg, u16 port)
 void wg_socket_close(struct wg_device *wg)
 {
 	lockdep_assert_held(&wg->lock);
-	let_go(swap_sockets(wg, NULL, NULL));
-}
-
-struct wg_sockets wg_socket_take(struct wg_device *wg)
-{
-	lockdep_assert_held(&wg->lock);
-	return swap_sockets(wg, NULL, NULL);
-}
-
-void wg_socket_release(struct wg_sockets old)
-{
-	release(old.sk4);
-	release(old.sk6);
+	swap_sockets(wg, NULL, NULL);
 }

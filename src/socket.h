@@ -37,33 +37,6 @@ int wg_socket_open(struct wg_device *wg, u16 port);
 void wg_socket_close(struct wg_device *wg);
 
 /**
- * struct wg_sockets - what a device has been bound with
- * @sk4: of IPv4, or NULL
- * @sk6: of IPv6, or NULL
- */
-struct wg_sockets {
-	struct sock *sk4;
-	struct sock *sk6;
-};
-
-/**
- * wg_socket_take() - take a device's sockets away, to close those of many together
- * @wg: the device; the caller holds its lock
- *
- * Return: the sockets, which are the caller's: it awaits a grace period, and then
- * calls wg_socket_release(), while it still holds a reference to the device.
- */
-struct wg_sockets wg_socket_take(struct wg_device *wg);
-
-/**
- * wg_socket_release() - close what wg_socket_take() has returned
- * @old: the sockets
- *
- * Process context.
- */
-void wg_socket_release(struct wg_sockets old);
-
-/**
  * wg_socket_send() - send a message to a peer's endpoint
  * @peer: the peer
  * @skb: the message; always taken

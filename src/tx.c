@@ -112,20 +112,24 @@ static void drop_oldest(struct wg_peer *peer)
 /*
  * Takes the batch, or says false. The limit is applied before adding, so that a
  * GSO packet never drops its own segments. Where there is too much of all peers,
- * this one's older packets go first.
+ * this one's older packets go, if that is enough.
  */
 static bool stage(struct wg_peer *peer, struct wg_batch *batch)
 {
-	unsigned long memory = memory_of(batch);
+	unsigned long memory = memory_of(batch), own = 0;
+	struct wg_batch *older;
 	struct sk_buff *skb;
 
 	lockdep_assert_held(&peer->tx.lock);
 	while (peer->n_staged >= WG_MAX_STAGED)
 		drop_oldest(peer);
-	while (unlikely(is_too_much(memory))) {
-		if (!peer->n_staged)
+	if (unlikely(is_too_much(memory))) {
+		list_for_each_entry(older, &peer->staged, order)
+			own += memory_of(older);
+		if (is_too_much(memory - own))
 			return false;
-		drop_oldest(peer);
+		while (is_too_much(memory) && peer->n_staged)
+			drop_oldest(peer);
 	}
 	atomic_long_add(memory, &staged_memory);
 	for (skb = batch->skbs; skb; skb = skb->next)
