@@ -21,6 +21,8 @@
  *   load tcp-at NAMESPACE ADDRESS PORT WARMUP BYTES
  *   load rr-to NAMESPACE ADDRESS PORT SIZE WARMUP COUNT
  *   load rr-at NAMESPACE ADDRESS PORT SIZE WARMUP COUNT
+ *   load udp-to NAMESPACE ADDRESS PORT SIZE WARMUP COUNT
+ *   load udp-at NAMESPACE ADDRESS PORT SIZE WARMUP COUNT
  *              one end of it, with marks of its own, where the other is another
  *              machine; what is AT its end is to begin first
  *   load run NAMESPACE COMMAND...
@@ -183,6 +185,17 @@ static int bound(const char *text, int port, int type)
 	return fd;
 }
 
+static int connected(const char *text, int port, int type)
+{
+	socklen_t len;
+	struct sockaddr_storage ss = address(text, port, &len);
+	int fd = socket(ss.ss_family, type, 0);
+
+	if (fd < 0 || connect(fd, (void *)&ss, len))
+		die("connect");
+	return fd;
+}
+
 static void child(void)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -240,15 +253,11 @@ static void tcp_receiver(const char *ns, const char *addr, int port, int streams
 
 static void tcp_sender(const char *ns, const char *addr, int port)
 {
-	socklen_t len;
-	struct sockaddr_storage ss = address(addr, port, &len);
 	int fd;
 
 	child();
 	enter(ns);
-	fd = socket(ss.ss_family, SOCK_STREAM, 0);
-	if (fd < 0 || connect(fd, (void *)&ss, len))
-		die("connect");
+	fd = connected(addr, port, SOCK_STREAM);
 	while (write(fd, buf, sizeof(buf)) > 0)
 		;
 	exit(0);
@@ -323,8 +332,6 @@ static int by_size(const void *a, const void *b)
 /* Datagrams at @rate a second, to the port after @port, and who counts them. */
 static void beside(char **argv, int port, long rate, pid_t pids[2])
 {
-	struct sockaddr_storage ss;
-	socklen_t len;
 	int fd;
 
 	pids[0] = fork();
@@ -345,10 +352,7 @@ static void beside(char **argv, int port, long rate, pid_t pids[2])
 			usleep(1000);
 		child();
 		enter(argv[0]);
-		ss = address(argv[2], port + 1, &len);
-		fd = socket(ss.ss_family, SOCK_DGRAM, 0);
-		if (fd < 0 || connect(fd, (void *)&ss, len))
-			die("connect");
+		fd = connected(argv[2], port + 1, SOCK_DGRAM);
 		begin = now();
 		for (;;) {
 			/* what is due, then a rest of half a millisecond */
@@ -459,10 +463,7 @@ static void rr(int argc, char **argv, bool loaded)
 	while (sh->ready < 1u + loaded + under_flood)
 		usleep(1000);
 	enter(argv[0]);
-	ss = address(argv[2], port, &len);
-	fd = socket(ss.ss_family, SOCK_DGRAM, 0);
-	if (fd < 0 || connect(fd, (void *)&ss, len))
-		die("connect");
+	fd = connected(argv[2], port, SOCK_DGRAM);
 	timeout(fd, loaded ? 1 : 5);
 	do {
 		measured = sh->begin;
@@ -629,30 +630,31 @@ static void tcp_end(int argc, char **argv, bool at)
 	results();
 }
 
-static void rr_end(int argc, char **argv, bool at)
+/* NAMESPACE ADDRESS PORT SIZE WARMUP COUNT: the socket at that end, and the size */
+static int udp_one(int argc, char **argv, bool at, int *size)
 {
-	struct sockaddr_storage ss;
-	int port, size, fd, early = 0;
-	socklen_t len;
-	ssize_t n;
+	int port;
 
 	if (argc != 6)
 		usage();
 	port = number(argv[2]);
-	size = number(argv[3]);
+	*size = number(argv[3]);
 	sh->from = number(argv[4]);
 	sh->to = sh->from + number(argv[5]);
-	if (size < 1 || size > 65000 || !sh->from)
+	if (*size < 1 || *size > 65000 || !sh->from)
 		usage();
 	enter(argv[0]);
-	if (at) {
-		fd = bound(argv[1], port, SOCK_DGRAM);
-	} else {
-		ss = address(argv[1], port, &len);
-		fd = socket(ss.ss_family, SOCK_DGRAM, 0);
-		if (fd < 0 || connect(fd, (void *)&ss, len))
-			die("connect");
-	}
+	return at ? bound(argv[1], port, SOCK_DGRAM) :
+		    connected(argv[1], port, SOCK_DGRAM);
+}
+
+static void rr_end(int argc, char **argv, bool at)
+{
+	int size, early = 0, fd = udp_one(argc, argv, at, &size);
+	struct sockaddr_storage ss;
+	socklen_t len;
+	ssize_t n;
+
 	timeout(fd, at ? 60 : 1);
 	do {
 		if (at) {
@@ -679,6 +681,62 @@ static void rr_end(int argc, char **argv, bool at)
 		if (arrived(1))
 			break;
 	} while (sh->lost < 60);
+	results();
+}
+
+/* As udp(), a datagram of one byte back for each IN_FLIGHT. */
+static void udp_end(int argc, char **argv, bool at)
+{
+	int size, early = 0, n = 4 << 20, silent = 0, fd;
+	struct sockaddr_storage ss;
+	bool over = false;
+	socklen_t len;
+	ssize_t got;
+
+	fd = udp_one(argc, argv, at, &size);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &n, sizeof(n));
+	timeout(fd, at ? 60 : 3);
+	n = 0;
+	while (at && !over) {
+		len = sizeof(ss);
+		got = recvfrom(fd, buf, sizeof(buf), 0, (void *)&ss, &len);
+		if (got < 0) {
+			/* what is missing of this block is lost */
+			if (!atomic_load(&sh->total) || ++silent == 10)
+				die("recvfrom");
+			/* or what says so was lost itself */
+			if (n)
+				sh->lost += IN_FLIGHT - n;
+			n = IN_FLIGHT;
+		} else {
+			silent = 0;
+			if (!n++)
+				timeout(fd, 1);
+			over = arrived(1);
+		}
+		if (over || n == IN_FLIGHT) {
+			n = 0;
+			if (sendto(fd, "", 1, 0, (void *)&ss, len) != 1)
+				die("sendto");
+		}
+	}
+	/* until the one at the other end has what it waits for */
+	while (!at) {
+		for (n = 0; n < IN_FLIGHT; n++)
+			if (send(fd, buf, size, 0) != size)
+				break;
+		if (n == IN_FLIGHT && recv(fd, buf, sizeof(buf), 0) == 1) {
+			over = over || arrived(IN_FLIGHT);
+			silent = 0;
+			continue;
+		}
+		if (over)
+			break;
+		if (errno == ECONNREFUSED && early++ < 100)
+			usleep(100000);
+		else if (++silent == 10)
+			die("no answer");
+	}
 	results();
 }
 
@@ -771,6 +829,8 @@ int main(int argc, char **argv)
 		tcp_end(argc - 2, argv + 2, argv[1][4] == 'a');
 	else if (!strcmp(argv[1], "rr-to") || !strcmp(argv[1], "rr-at"))
 		rr_end(argc - 2, argv + 2, argv[1][3] == 'a');
+	else if (!strcmp(argv[1], "udp-to") || !strcmp(argv[1], "udp-at"))
+		udp_end(argc - 2, argv + 2, argv[1][4] == 'a');
 	else if (!strcmp(argv[1], "run"))
 		run(argc - 2, argv + 2);
 	else if (!strcmp(argv[1], "rtnl-probe"))

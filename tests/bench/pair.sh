@@ -4,7 +4,7 @@
 # As counted.sh, between two machines with network cards (tests/vm/pair): marks at
 # both ends, "# window SIDE WORKLOAD ..." of the first, "# window-b ..." of the second.
 #
-#   BENCH_WORK	of tcp, rr; BENCH_ROUNDS, BENCH_SYMBOLS as there
+#   BENCH_WORK	of tcp, rr, udp64, forward; BENCH_ROUNDS, BENCH_SYMBOLS as there
 
 export ADIT_IMPL_b=remote
 # shellcheck source=../netns/lib.sh
@@ -34,17 +34,31 @@ swap_both() { # SIDE
 }
 
 both_ends() { # WORKLOAD
-	local at to
+	local at to from=${NS[a]}
 
 	case $1 in
 	tcp) set -- tcp 10.9.0.2 5001 2000000 12000000 ;;
 	rr) set -- rr 10.9.0.2 5001 64 100 2000 ;;
+	udp64) set -- udp 10.9.0.2 5001 64 512 8192 ;;
+	forward)
+		# c is behind a
+		host_new c
+		link c eth0 a eth1
+		addr c eth0 10.7.0.2/24
+		addr a eth1 10.7.0.1/24
+		forward a
+		route c default via 10.7.0.1
+		wg_set b wg0 peer "${PUB[a]}" allowed-ips 10.9.0.1/32,10.7.0.0/24
+		route b 10.7.0.0/24 dev wg0
+		from=${NS[c]}
+		set -- tcp 10.9.0.2 5001 2000000 12000000
+		;;
 	*) fail "a workload that there is" "$1"; exit 1 ;;
 	esac
 	at=$1-at to=$1-to
 	shift
 	_remote timeout 120 "$dir/load" "$at" "${NS[b]}" "$@" > "$TMP/at" 2>&1 < /dev/null &
-	expect_ok "$to $*" timeout 120 "$dir/load" "$to" "${NS[a]}" "$@"
+	expect_ok "$to $*" timeout 120 "$dir/load" "$to" "$from" "$@"
 	wait $! || { STEP="$at $*"; fail "success" "$(cat "$TMP/at")"; return 1; }
 }
 

@@ -23,6 +23,8 @@ TARGETS = [
     ("parallel", "tcp/wire", .60, .40),
     ("pair", "tcp", .60, .50),
     ("pair", "rr", .60, .52),
+    ("pair", "udp64", .60, .50),
+    ("pair", "forward", .65, .50),
     ("scale", "20000 setconf", .20, .10),
     ("scale", "20000 new-key", .05, .01),
     ("scale", "20000 dump", .70, .50),
@@ -54,11 +56,15 @@ def rows(found):
                "met" if reached(name, ratio, target) else "missed")
 
 
-def show(found):
-    """The table of targets and results."""
-    if not list(rows(found)):
+def show(found, everything=False):
+    """The table of targets and results; of everything, also what is missing."""
+    if not list(rows(found)) and not everything:
         return
     print("\n%-22s %-22s %7s %7s %8s" % (
         "targets", "", "ratio", "target", "stretch"))
     for row in rows(found):
         print("%-22s %-22s %7.3f %7.2f %8.2f  %s" % row)
+    for where, name, target, stretch in TARGETS if everything else []:
+        if found.get(where, {}).get(name, {}).get("ratio") is None:
+            print("%-22s %-22s %7s %7.2f %8.2f  not measured" % (
+                NAMES[where], name, "", target, stretch))
