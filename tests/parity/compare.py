@@ -107,8 +107,11 @@ def tso_max(op, theirs, ours):
     return swap_link(ours, 59, 65536, 524280)
 
 
-def link_stats(got):
-    """For each WireGuard link in the answers: where its tx_errors are, as (answer, offset, format)."""
+TX_ERRORS, TX_DROPPED = 5, 7        # among a link's counters
+
+
+def link_stats(got, which):
+    """For each WireGuard link in the answers: where that counter is, as (answer, offset, format)."""
     for n, g in enumerate(got):
         at = 0
         while at + 32 <= len(g):
@@ -122,16 +125,16 @@ def link_stats(got):
                     if length < 4:
                         break
                     if a in (7, 23):
-                        # the sixth of the counters, of 32 and of 64 bits
-                        yield n, j + 4 + 5 * (4 if a == 7 else 8), '=I' if a == 7 else '=Q'
+                        # of 32 and of 64 bits
+                        yield n, j + 4 + which * (4 if a == 7 else 8), '=I' if a == 7 else '=Q'
                     j += (length + 3) & ~3
             at += (size + 3) & ~3
 
 
-def no_route(op, theirs, ours):
-    """A handshake that finds no route: counted by Adit, and never fewer errors than the other has."""
-    places = list(link_stats(ours))
-    if places != list(link_stats(theirs)):
+def no_fewer(theirs, ours, which):
+    """Adit's answers with the other's counter where Adit has counted more."""
+    places = list(link_stats(ours, which))
+    if places != list(link_stats(theirs, which)):
         return ours
     ours = [bytearray(g) for g in ours]
     for n, at, form in places:
@@ -139,6 +142,16 @@ def no_route(op, theirs, ours):
         if a < b:
             struct.pack_into(form, ours[n], at, a)
     return [bytes(g) for g in ours]
+
+
+def no_route(op, theirs, ours):
+    """A handshake that finds no route: counted by Adit, and never fewer errors than the other has."""
+    return no_fewer(theirs, ours, TX_ERRORS)
+
+
+def low_order(op, theirs, ours):
+    """What waits for a peer whose key is of low order is dropped, and counted, at once."""
+    return no_fewer(theirs, ours, TX_DROPPED)
 
 
 def remove_me(op, theirs, ours):
@@ -162,7 +175,7 @@ def policy_told(op, theirs, ours):
     return ours
 
 
-STREAM = {'remove-me': remove_me, 'get-policy': get_policy, 'policy-told': policy_told, 'tso-max': tso_max, 'no-route': no_route, 'error-text': error_text, 'late-error': late_error}
+STREAM = {'remove-me': remove_me, 'get-policy': get_policy, 'policy-told': policy_told, 'tso-max': tso_max, 'no-route': no_route, 'low-order': low_order, 'error-text': error_text, 'late-error': late_error}
 
 
 # --- what is left out of an answer, by name --------------------------------------
