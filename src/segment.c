@@ -252,10 +252,13 @@ static unsigned int fill(const struct plan *plan, unsigned int first,
 	return n;
 }
 
-/* What the stack is told of @skb, whose data is what UDP will carry. */
-static void dress(struct sk_buff *skb, const struct plan *plan)
+/*
+ * What the stack is told of @skb, whose data is what UDP will carry, and which
+ * was made of @from.
+ */
+static void dress(struct sk_buff *skb, const struct sk_buff *from)
 {
-	skb_copy_header(skb, plan->skb);
+	skb_copy_header(skb, from);
 	skb_reset_mac_header(skb);
 	skb_reset_network_header(skb);
 	skb_reset_transport_header(skb);
@@ -266,15 +269,15 @@ static void dress(struct sk_buff *skb, const struct plan *plan)
 	skb_shinfo(skb)->gso_type = 0;
 }
 
-/* Linear part for outer headers alone, or NULL. */
-static struct sk_buff *make_head(const struct plan *plan)
+/* Linear part for outer headers alone, of @room bytes, or NULL. */
+static struct sk_buff *make_head(const struct sk_buff *from, unsigned int room)
 {
-	struct sk_buff *skb = alloc_skb(HEADROOM, GFP_ATOMIC);
+	struct sk_buff *skb = alloc_skb(room, GFP_ATOMIC);
 
 	if (unlikely(!skb))
 		return NULL;
-	skb_reserve(skb, HEADROOM);
-	dress(skb, plan);
+	skb_reserve(skb, room);
+	dress(skb, from);
 	return skb;
 }
 
@@ -295,7 +298,7 @@ static void mark_gso(struct sk_buff *skb, unsigned int count,
 static struct sk_buff *make_paged(const struct plan *plan, unsigned int first,
 				  unsigned int most, struct wg_aead *aead)
 {
-	struct sk_buff *skb = make_head(plan);
+	struct sk_buff *skb = make_head(plan->skb, HEADROOM);
 	unsigned int n, got = 0;
 
 	if (unlikely(!skb))
@@ -326,6 +329,21 @@ static struct sk_buff *make_linear(const struct plan *plan, unsigned int i,
 	return skb;
 }
 
+/* Hangs messages, linked by skb->next, below @head, which has no data. */
+static void hang(struct sk_buff *head, struct sk_buff *list)
+{
+	struct sk_buff *one;
+
+	skb_shinfo(head)->frag_list = list;
+	for (one = list; one; one = one->next) {
+		/* whoever cuts writes headers before them, and no payload */
+		__skb_header_release(one);
+		head->data_len += one->len;
+		head->len += one->len;
+		head->truesize += one->truesize;
+	}
+}
+
 /*
  * Messages in a list, each ready for headers: the stack cuts by letting them
  * go, and copies nothing. Or NULL.
@@ -334,14 +352,12 @@ static struct sk_buff *make_listed(const struct plan *plan, unsigned int first,
 				   unsigned int most, struct wg_aead *aead)
 {
 	struct sk_buff *list = NULL, **end = &list, *one, *skb;
-	unsigned int got = 0, bytes = 0, truesize = 0;
+	unsigned int got = 0;
 
 	while (got < most) {
 		one = make_linear(plan, first + got, aead);
 		if (unlikely(!one))
 			break;
-		bytes += one->len;
-		truesize += one->truesize;
 		*end = one;
 		end = &one->next;
 		got++;
@@ -350,20 +366,14 @@ static struct sk_buff *make_listed(const struct plan *plan, unsigned int first,
 		return NULL;
 	if (got == 1) {
 		skb = list;
-		dress(skb, plan);
+		dress(skb, plan->skb);
 	} else {
-		skb = make_head(plan);
+		skb = make_head(plan->skb, HEADROOM);
 		if (unlikely(!skb)) {
 			kfree_skb_list(list);
 			return NULL;
 		}
-		/* whoever cuts writes headers before them, and no payload */
-		for (one = list; one; one = one->next)
-			__skb_header_release(one);
-		skb_shinfo(skb)->frag_list = list;
-		skb->data_len = bytes;
-		skb->len += bytes;
-		skb->truesize += truesize;
+		hang(skb, list);
 	}
 	wg_cb(skb)->segments = got;
 	return skb;
@@ -440,4 +450,128 @@ struct sk_buff *wg_segment_seal(struct sk_buff *skb, struct wg_aead *aead,
 	else
 		kfree_skb(skb);
 	return list;
+}
+
+static bool is_charged(const struct sk_buff *skb)
+{
+	return skb->sk && is_skb_wmem(skb) && sk_fullsock(skb->sk);
+}
+
+/* Whether a message may hang in a list that its device cuts, or the receiver. */
+static bool can_hang(struct sk_buff *skb, unsigned int room)
+{
+	return wg_cb(skb)->segments == 1 && !skb_is_nonlinear(skb) &&
+	       !skb_cloned(skb) && skb_headroom(skb) >= room &&
+	       /* time stamps go with messages */
+	       !(skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP) &&
+	       (!skb->sk || is_charged(skb));
+}
+
+/* Of one flow, to whoever makes queues of them, and marked alike. */
+static bool is_alike(struct sk_buff *a, struct sk_buff *b)
+{
+	return a->hash == b->hash && a->priority == b->priority &&
+	       skb_get_queue_mapping(a) == skb_get_queue_mapping(b) &&
+	       wg_cb(a)->dsfield == wg_cb(b)->dsfield;
+}
+
+/**
+ * struct run - messages that may become one datagram
+ * @last: the last of them
+ * @charged: one that is charged to a socket, the only one of them, or NULL
+ * @count: how many
+ * @charge: bytes that are charged to that socket
+ */
+struct run {
+	struct sk_buff *last;
+	struct sk_buff *charged;
+	unsigned int count;
+	unsigned int charge;
+};
+
+/*
+ * Whether one that holds a charge can go with another, if there is any: the
+ * datagram has one socket, which hears of its end in one way.
+ */
+static bool goes_with(const struct sk_buff *skb, const struct sk_buff *charged)
+{
+	return !skb->sk || !charged ||
+	       (skb->sk == charged->sk &&
+		skb->destructor == charged->destructor);
+}
+
+/* The messages from @first on that may become one datagram. */
+static void find_run(struct run *run, struct sk_buff *first, unsigned int room)
+{
+	unsigned int bytes = first->len;
+	struct sk_buff *skb = first;
+
+	*run = (struct run){ .last = first, .count = 1 };
+	if (!can_hang(first, room))
+		return;
+	for (;;) {
+		if (skb->sk) {
+			run->charged = skb;
+			run->charge += skb->truesize;
+		}
+		/* a shorter one is the last of its datagram */
+		if (skb->len < first->len)
+			return;
+		skb = skb->next;
+		if (!skb || !can_hang(skb, room) || !is_alike(first, skb) ||
+		    skb->len > first->len || run->count == MAX_MESSAGES ||
+		    bytes + skb->len > MAX_BYTES ||
+		    !goes_with(skb, run->charged))
+			return;
+		bytes += skb->len;
+		run->last = skb;
+		run->count++;
+	}
+}
+
+/* Moves what the messages of a run are charged with to @head, which has them. */
+static void move_charge(struct sk_buff *head, const struct run *run)
+{
+	struct sock *sk = run->charged->sk;
+	struct sk_buff *one;
+
+	head->sk = sk;
+	head->destructor = run->charged->destructor;
+	skb_walk_frags(head, one) {
+		one->destructor = NULL;
+		one->sk = NULL;
+	}
+	refcount_add(head->truesize - run->charge, &sk->sk_wmem_alloc);
+}
+
+struct sk_buff *wg_segment_gather(struct sk_buff *list, struct wg_peer *peer)
+{
+	struct sk_buff *out = NULL, **end = &out, *first, *next, *head, *one;
+	unsigned int room = wg_socket_list_room(peer);
+	struct run run;
+
+	if (!room)
+		return list;
+	for (first = list; first; first = next) {
+		find_run(&run, first, room);
+		next = run.last->next;
+		*end = first;
+		head = run.count > 1 ? make_head(first, room) : NULL;
+		if (!head) {
+			end = &run.last->next;
+			continue;
+		}
+		run.last->next = NULL;
+		hang(head, first);
+		for (one = first->next; one; one = one->next)
+			wg_cb(head)->data |= wg_cb(one)->data;
+		wg_cb(head)->segments = run.count;
+		mark_gso(head, run.count, first->len);
+		if (run.charged)
+			move_charge(head, &run);
+		*end = head;
+		end = &head->next;
+	}
+	*end = NULL;
+	return out;
 }

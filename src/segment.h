@@ -2,7 +2,8 @@
 /*
  * A GSO packet of TCP becomes messages in one pass: each segment is copied and
  * summed to where it is sealed, and all of them leave as one datagram with
- * segmentation offload of UDP, which walks the outer stack once.
+ * segmentation offload of UDP, which walks the outer stack once. So do messages
+ * of one length that were packets before.
  */
 #ifndef WG_SEGMENT_H
 #define WG_SEGMENT_H
@@ -10,6 +11,7 @@
 #include <linux/skbuff.h>
 
 struct wg_aead;
+struct wg_peer;
 struct wg_session;
 
 /* More messages of one packet are left to the stack. */
@@ -41,5 +43,18 @@ unsigned int wg_segment_count(struct sk_buff *skb, u32 mtu);
  */
 struct sk_buff *wg_segment_seal(struct sk_buff *skb, struct wg_aead *aead,
 				const struct wg_session *session);
+
+/**
+ * wg_segment_gather() - make large datagrams of messages
+ * @list: datagrams, linked by skb->next, ready to be sent; is taken
+ * @peer: whom they are for
+ *
+ * Softirq context or BH off. What follows each other, is of one flow and of one
+ * length (the last may be shorter) and has room for outer headers becomes one
+ * datagram. The socket that such messages were charged to is charged for it.
+ *
+ * Return: datagrams of one or more messages each, linked by skb->next, in order.
+ */
+struct sk_buff *wg_segment_gather(struct sk_buff *list, struct wg_peer *peer);
 
 #endif /* WG_SEGMENT_H */

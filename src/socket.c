@@ -291,6 +291,25 @@ bool wg_socket_wants_pages(struct wg_peer *peer)
 	return pages;
 }
 
+unsigned int wg_socket_list_room(struct wg_peer *peer)
+{
+	const struct wg_endpoint *ep;
+	const struct wg_route *route;
+	const struct net_device *dev;
+	unsigned int room = 0;
+
+	rcu_read_lock();
+	ep = rcu_dereference(peer->endpoint);
+	route = ep ? rcu_dereference(ep->route) : NULL;
+	dev = route ? dst_dev_rcu(route->dst) : NULL;
+	if (dev && !wants_pages(dev))
+		room = LL_RESERVED_SPACE(dev) + sizeof(struct udphdr) +
+		       (ep->addr.sa_family == AF_INET ?
+			sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+	rcu_read_unlock();
+	return room;
+}
+
 static struct sk_buff *message(const void *msg, size_t len)
 {
 	struct sk_buff *skb = alloc_skb(LL_MAX_HEADER + WG_OUTER_HEADROOM + len,

@@ -63,6 +63,18 @@ int wg_socket_send(struct wg_peer *peer, struct sk_buff *skb, u8 ds);
 bool wg_socket_wants_pages(struct wg_peer *peer);
 
 /**
+ * wg_socket_list_room() - room before messages that are to hang in a list
+ * @peer: the peer they are for
+ *
+ * What whoever cuts the list will write before each of them. Says what the route
+ * used last leads to, as above. BH off.
+ *
+ * Return: bytes, or 0 where there is no such route, or messages in a list are not
+ * for its device.
+ */
+unsigned int wg_socket_list_room(struct wg_peer *peer);
+
+/**
  * wg_socket_send_handshake() - send an initiation or response to a peer
  * @peer: the peer
  * @msg: the message

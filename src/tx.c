@@ -375,6 +375,9 @@ void wg_tx_encrypt(struct wg_batch *batch)
 			end = &(*end)->next;
 	}
 	wg_aead_wipe(&aead);
+	if (batch->skbs && batch->skbs->next &&
+	    READ_ONCE(batch->peer->wg->outer_gso))
+		batch->skbs = wg_segment_gather(batch->skbs, batch->peer);
 }
 
 /* Sends the messages of a batch, in order. */

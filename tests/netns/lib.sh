@@ -61,8 +61,20 @@ say() {
 	done <<< "$*"
 }
 
+# A word that is misspelt would else be passed over. In a process of its own.
+command_not_found_handle() {
+	printf '%s: no such command: %s\n' "$SCENARIO" "$1" >&2
+	[ -z "${TMP:-}" ] || printf '%s ' "$1" >> "$TMP/unknown-commands"
+	return 127
+}
+
 _close_point() {
 	[ -n "$POINT" ] || return 0
+	if [ -s "${TMP:-}/unknown-commands" ]; then
+		STEP="running commands that there are"
+		fail "nothing else" "$(cat "$TMP/unknown-commands")"
+		rm "$TMP/unknown-commands"
+	fi
 	POINTS=$((POINTS + 1))
 	if [ -n "$POINT_BAD" ]; then
 		FAILED=$((FAILED + 1))

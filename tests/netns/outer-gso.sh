@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What TCP sends leaves as few large datagrams that the stack cuts: the switch, the
-# counters, and whatever an outer packet may go through on its way.
+# What TCP sends leaves as few large datagrams that the stack cuts, and so do other
+# packets of one flow that are there at once: the switch, the counters, and whatever
+# an outer packet may go through on its way.
 
 . "$(dirname "$0")/lib.sh"
 
-begin 11 "segmentation of outer datagrams" ethtool nft tc tcpdump
+begin 13 "segmentation of outer datagrams" ethtool nft tc tcpdump
 
 # a -- r -- b: the tunnel between a and b goes through a router.
 host_new a r b
@@ -262,5 +263,130 @@ for mtu in 1280 1500 3000 9000; do
 	copy "MTU $mtu, a to b" a b fd09::2
 	copy "MTU $mtu, b to a" b a 10.9.0.1
 done
+
+# datagrams STEP ADDRESS SIZE BURST [LAST]: 240 from a to b, in large packets of BURST,
+# the last of each of LAST bytes
+datagrams() {
+	local sink got lost late twice corrupt step=$1
+
+	shift
+	start sink b "$LIB_DIR/wire" udp-sink 7000 240 3
+	sink=$PID
+	ready sink ready
+	must "$step" on a timeout "$(slow 20)" "$LIB_DIR/sockopt" gso "$1" 7000 240 "${@:2}"
+	wait "$sink"
+	read -r got lost late twice corrupt <<< "$(tail -n 1 "$TMP/sink")"
+	expect_eq "$step: received, lost, late, twice, corrupt" "240 0 0 0 0" \
+		"$got $lost $late $twice $corrupt"
+}
+# together STEP DATAGRAMS MESSAGES DATAGRAMS'S-ARGUMENTS...: so they leave
+together() {
+	local n m lists copied step=$1 datagrams=$2 messages=$3
+
+	shift 3
+	n=$(count a) m=$(counter a tx_outer_gso_messages)
+	lists=$(counter a tx_outer_gso_lists) copied=$(counter b rx_copied_messages)
+	datagrams "$step" "$@"
+	n=$(($(count a) - n))
+	expect_eq "$step: messages in large datagrams" "$messages" \
+		$(($(counter a tx_outer_gso_messages) - m))
+	# fewer where one has waited for the next
+	expect_range "$step: large datagrams" $((datagrams > 0)) "$datagrams" "$n"
+	expect_eq "$step: those with a list" "$n" $(($(counter a tx_outer_gso_lists) - lists))
+	expect_eq "$step: messages that were copied" "$copied" "$(counter b rx_copied_messages)"
+}
+
+point "a large packet of UDP leaves as one datagram"
+for h in a b; do must "MTU of $h's wg0" on $h ip link set wg0 mtu 1420; done
+for f in 4 6; do
+	outer $f
+	# the way to an endpoint is known once something has gone there
+	expect_ping "the way is known" a -c 1 10.9.0.2
+	together "IPv$f, 40 of 1,000 bytes" 6 240 10.9.0.2 1000 40
+	together "IPv$f, 60 of 33 bytes" 4 240 fd09::2 33 60
+	together "IPv$f, 2 of 1,300 bytes" 120 240 fd09::2 1300 2
+	together "IPv$f, the last shorter" 8 240 10.9.0.2 700 30 50
+	together "IPv$f, the last of one length with the others, when padded" 8 240 10.9.0.2 701 30 700
+done
+flag a off
+together "switched off" 0 0 10.9.0.2 1000 40
+flag a on
+for h in a b; do offload $h eth0 tx off tx-udp-segmentation off gso off; done
+capture small r left -c 100 udp port 51820 and src port 51820
+together "the wire cuts nothing" 6 240 10.9.0.2 1000 40
+must_soon 10 "datagrams were captured" grep -q '100 packets captured' "$TMP/small.log"
+out=$(captured small -vv)
+# 1,028 bytes padded to 1,040, header and tag
+expect_eq "with a right checksum" 100 "$(grep -c 'udp sum ok' <<< "$out")"
+# among a handshake, now and then
+expect_min "of one message" 95 "$(grep -c 'UDP, length 1072' <<< "$out")"
+for h in a b; do offload $h eth0 tx on gso on tx-udp-segmentation on; done
+
+point "packets of a busy flow leave together where they wait together"
+outer 4
+if [ "$(nproc)" -gt 1 ]; then
+	before=$(count a) got=$(counter a tx_outer_gso_messages)
+	on a timeout 3 "$LIB_DIR/wire" udp-flood 10.9.0.2 7000 200 > /dev/null 2>&1
+	sent=$(($(count a) - before)) got=$(($(counter a tx_outer_gso_messages) - got))
+	say "$got messages in $sent large datagrams"
+	expect_min "large datagrams" 20 "$sent"
+	expect_min "messages in them" $((sent * 2)) "$got"
+	# every third is shorter, and then one as long as the first follows
+	start sink b "$LIB_DIR/wire" udp-sink 7000 6000 3
+	sink=$PID
+	ready sink ready
+	must "of two lengths" on a timeout "$(slow 20)" "$LIB_DIR/sockopt" gso 10.9.0.2 7000 6000 700 3 50 0
+	wait "$sink"
+	read -r got lost late twice corrupt <<< "$(tail -n 1 "$TMP/sink")"
+	expect_min "of two lengths: received" 500 "$got"
+	expect_eq "of two lengths: late, twice, corrupt" "0 0 0" "$late $twice $corrupt"
+	# Two flows that come through a; one has a mark, which is its own packets'
+	# alone. (What two sockets of a have sent never goes together.)
+	host_new c
+	link a lan c eth0
+	addr a lan 198.51.100.1/24
+	addr c eth0 198.51.100.3/24
+	forward a
+	route c default via 198.51.100.1
+	nft_load a <<- 'END'
+		table inet marks {
+			chain c {
+				type filter hook forward priority 0
+				oifname wg0 udp dport 7001 ip ecn set ect0
+			}
+		}
+	END
+	offload a eth0 tx-udp-segmentation off gso off
+	nft_load r <<- 'END'
+		table inet marks {
+			counter long-marked { }
+			counter long-other { }
+			counter short-marked { }
+			counter short-other { }
+			chain c {
+				type filter hook forward priority 0
+				iifname != left return
+				udp dport != 51820 return
+				ip length 300 ip ecn ect0 counter name long-marked
+				ip length 300 ip ecn not-ect counter name long-other
+				ip length 188 ip ecn ect0 counter name short-marked
+				ip length 188 ip ecn not-ect counter name short-other
+			}
+		}
+	END
+	on c timeout 3 "$LIB_DIR/wire" udp-flood 10.9.0.2 7000 100 > /dev/null 2>&1 &
+	on c timeout 3 "$LIB_DIR/wire" udp-flood 10.9.0.2 7001 200 > /dev/null 2>&1
+	wait $!
+	expect_min "with a mark, of the flow that has it" 200 "$(nft_count r marks long-marked)"
+	expect_min "without, of the other" 200 "$(nft_count r marks short-other)"
+	expect_eq "with that of the other flow" "0 0" \
+		"$(nft_count r marks long-other) $(nft_count r marks short-marked)"
+	must "no table" on a nft delete table inet marks
+	must "no table" on r nft delete table inet marks
+	offload a eth0 gso on tx-udp-segmentation on
+	copy "still well" a b fd09::2
+else
+	skip_point "one CPU: nothing waits for another"
+fi
 
 finish

@@ -4,7 +4,7 @@
  * UDP, send times, timestamps, a TUN device. The datagrams are those that
  * `wire udp-sink` checks.
  *
- *   sockopt gso ADDRESS PORT COUNT SIZE BURST   COUNT datagrams of SIZE bytes, BURST
+ *   sockopt gso ADDRESS PORT COUNT SIZE BURST [LAST [PAUSE]]   COUNT datagrams of SIZE bytes, BURST
  *                                        of them in each send (UDP_SEGMENT)
  *   sockopt fan PORT COUNT SIZE PER_SECOND ADDRESS...
  *                                        COUNT datagrams, to each address in turn
@@ -132,23 +132,29 @@ static void fill(unsigned char *p, uint32_t seq, uint32_t size)
 	}
 }
 
-static int gso(char **a)
+static int gso(int argc, char **a)
 {
 	long count = number(a[2]), burst = number(a[4]), i, n;
 	int fd = udp_to(a[0], number(a[1])), size = number(a[3]);
+	int last = argc > 5 ? number(a[5]) : size;
+	long pause = argc > 6 ? number(a[6]) : 5000;
 
-	if (size < 8 || burst < 1 || size * burst > (long)sizeof(buf))
+	if (size < 8 || burst < 1 || size * burst > (long)sizeof(buf) ||
+	    last < 8 || last > size)
 		usage();
 	if (setsockopt(fd, SOL_UDP, UDP_SEGMENT, &size, sizeof(size)))
 		die("UDP_SEGMENT");
 	for (i = 0; i < count; i += n) {
 		for (n = 0; n < burst && i + n < count; n++)
-			fill(buf + n * size, i + n, size);
-		while (send(fd, buf, n * size, 0) < 0)
+			fill(buf + n * size, i + n,
+			     n == burst - 1 ? last : size);
+		while (send(fd, buf, (n - 1) * size + (n == burst ? last : size),
+			    0) < 0)
 			if (errno != ECONNREFUSED && errno != ENOBUFS)
 				die("send");
 		/* the receiver may be slow: a burst each 5 ms */
-		usleep(5000);
+		if (pause)
+			usleep(pause);
 	}
 	return 0;
 }
@@ -365,8 +371,8 @@ int main(int argc, char **argv)
 	char **a = argv + 2;
 	int n = argc - 2;
 
-	if (!strcmp(what, "gso") && n == 5)
-		return gso(a);
+	if (!strcmp(what, "gso") && n >= 5 && n <= 7)
+		return gso(n, a);
 	if (!strcmp(what, "fan") && n >= 5)
 		return fan(n, a);
 	if (!strcmp(what, "txtime") && n == 5)
