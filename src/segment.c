@@ -263,6 +263,7 @@ static void dress(struct sk_buff *skb, const struct sk_buff *from)
 	skb_reset_network_header(skb);
 	skb_reset_transport_header(skb);
 	skb->encapsulation = 0;
+	skb->remcsum_offload = 0;
 	skb->ip_summed = CHECKSUM_NONE;
 	skb_shinfo(skb)->gso_size = 0;
 	skb_shinfo(skb)->gso_segs = 0;

@@ -293,9 +293,9 @@ bool wg_socket_wants_pages(struct wg_peer *peer)
 
 unsigned int wg_socket_list_room(struct wg_peer *peer)
 {
+	const struct net_device *dev;
 	const struct wg_endpoint *ep;
 	const struct wg_route *route;
-	const struct net_device *dev;
 	unsigned int room = 0;
 
 	rcu_read_lock();
@@ -303,9 +303,7 @@ unsigned int wg_socket_list_room(struct wg_peer *peer)
 	route = ep ? rcu_dereference(ep->route) : NULL;
 	dev = route ? dst_dev_rcu(route->dst) : NULL;
 	if (dev && !wants_pages(dev))
-		room = LL_RESERVED_SPACE(dev) + sizeof(struct udphdr) +
-		       (ep->addr.sa_family == AF_INET ?
-			sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+		room = LL_RESERVED_SPACE(dev) + WG_OUTER_HEADROOM;
 	rcu_read_unlock();
 	return room;
 }

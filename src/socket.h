@@ -66,8 +66,10 @@ bool wg_socket_wants_pages(struct wg_peer *peer);
  * wg_socket_list_room() - room before messages that are to hang in a list
  * @peer: the peer they are for
  *
- * What whoever cuts the list will write before each of them. Says what the route
- * used last leads to, as above. BH off.
+ * What whoever cuts the list will write before each of them, at most: by the time
+ * they are sent, the endpoint may be one of the other family. Says what the route
+ * used last leads to, as above; a device that wants more headers is for the stack
+ * to see to. BH off.
  *
  * Return: bytes, or 0 where there is no such route, or messages in a list are not
  * for its device.

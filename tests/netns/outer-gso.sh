@@ -382,6 +382,15 @@ if [ "$(nproc)" -gt 1 ]; then
 	expect_eq "with that of the other flow" "0 0" \
 		"$(nft_count r marks long-other) $(nft_count r marks short-marked)"
 	must "no table" on a nft delete table inet marks
+	# what was made for one family may leave by the other
+	on a timeout 4 "$LIB_DIR/wire" udp-flood 10.9.0.2 7000 200 > /dev/null 2>&1 &
+	flood=$!
+	for i in $(seq 40); do
+		x=203.0.113.2
+		[ $((i % 2)) = 0 ] || x="[2001:db8:1::2]"
+		wg_set a wg0 peer "${PUB[b]}" endpoint "$x:51820"
+	done
+	wait $flood
 	must "no table" on r nft delete table inet marks
 	offload a eth0 gso on tx-udp-segmentation on
 	copy "still well" a b fd09::2
