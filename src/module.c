@@ -12,6 +12,7 @@
 #include "netlink.h"
 #include "pages.h"
 #include "peer.h"
+#include "session.h"
 #include "tx.h"
 
 static int __init wg_module_init(void)
@@ -21,9 +22,12 @@ static int __init wg_module_init(void)
 	err = wg_allowedips_module_init();
 	if (err)
 		return err;
-	err = wg_peer_module_init();
+	err = wg_session_module_init();
 	if (err)
 		goto err_allowedips;
+	err = wg_peer_module_init();
+	if (err)
+		goto err_session;
 	err = wg_pages_module_init();
 	if (err)
 		goto err_peer;
@@ -52,6 +56,8 @@ err_pages:
 	wg_pages_module_exit();
 err_peer:
 	wg_peer_module_exit();
+err_session:
+	wg_session_module_exit();
 err_allowedips:
 	wg_allowedips_module_exit();
 	return err;
@@ -66,6 +72,7 @@ static void __exit wg_module_exit(void)
 	wg_tx_module_exit();
 	wg_pages_module_exit();
 	wg_peer_module_exit();
+	wg_session_module_exit();
 	wg_allowedips_module_exit();
 }
 

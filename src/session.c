@@ -9,9 +9,15 @@
 #define slot(peer, p) \
 	rcu_dereference_protected(p, lockdep_is_held(&(peer)->lock))
 
+/* Of its own: much of what kmalloc() gives for such a size would be waste. */
+static struct kmem_cache *session_cache;
+
 static void session_free_rcu(struct rcu_head *rcu)
 {
-	kfree_sensitive(container_of(rcu, struct wg_session, rcu));
+	struct wg_session *s = container_of(rcu, struct wg_session, rcu);
+
+	memzero_explicit(s, sizeof(*s));
+	kmem_cache_free(session_cache, s);
 }
 
 static void session_release(struct kref *ref)
@@ -83,7 +89,7 @@ int wg_session_begin(struct wg_peer *peer, struct wg_session_keys *keys,
 	struct wg_session *s;
 
 	lockdep_assert_held(&peer->lock);
-	s = kzalloc_obj(*s, GFP_ATOMIC);
+	s = kmem_cache_zalloc(session_cache, GFP_ATOMIC);
 	if (!s) {
 		memzero_explicit(keys, sizeof(*keys));
 		return -ENOMEM;
@@ -150,4 +156,16 @@ void wg_session_drop_all(struct wg_peer *peer)
 	drop(peer, &peer->previous);
 	drop(peer, &peer->current_session);
 	drop(peer, &peer->next);
+}
+
+int wg_session_module_init(void)
+{
+	session_cache = KMEM_CACHE(wg_session, 0);
+	return session_cache ? 0 : -ENOMEM;
+}
+
+void wg_session_module_exit(void)
+{
+	/* after wg_peer_module_exit(), which waits for the last ones */
+	kmem_cache_destroy(session_cache);
 }

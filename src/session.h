@@ -195,5 +195,9 @@ struct wg_session *wg_session_get(struct wg_session *s);
  */
 void wg_session_put(struct wg_session *s);
 
+/* Once for the module. The exit comes after wg_peer_module_exit(). */
+int wg_session_module_init(void);
+void wg_session_module_exit(void);
+
 #endif /* __KERNEL__ */
 #endif /* WG_SESSION_H */
