@@ -22,6 +22,9 @@
 /* Messages of one datagram; some devices do not take more. */
 #define MAX_MESSAGES	64
 
+/* Fewer messages that are there at once are not worth a datagram to hang in. */
+#define GATHER_LEAST	4
+
 /* Bytes of one datagram, so that IPv4's total length can be said. */
 #define MAX_BYTES	(IP_MAX_MTU - sizeof(struct iphdr) - \
 			 sizeof(struct udphdr))
@@ -557,7 +560,8 @@ struct sk_buff *wg_segment_gather(struct sk_buff *list, struct wg_peer *peer)
 		find_run(&run, first, room);
 		next = run.last->next;
 		*end = first;
-		head = run.count > 1 ? make_head(first, room) : NULL;
+		head = run.count >= GATHER_LEAST ? make_head(first, room) :
+						   NULL;
 		if (!head) {
 			end = &run.last->next;
 			continue;

@@ -49,9 +49,9 @@ struct sk_buff *wg_segment_seal(struct sk_buff *skb, struct wg_aead *aead,
  * @list: datagrams, linked by skb->next, ready to be sent; is taken
  * @peer: whom they are for
  *
- * Softirq context or BH off. What follows each other, is of one flow and of one
- * length (the last may be shorter) and has room for outer headers becomes one
- * datagram. The socket that such messages were charged to is charged for it.
+ * Softirq context or BH off. What follows each other, four messages at least, is of
+ * one flow and of one length (the last may be shorter) and has room for outer headers
+ * becomes one datagram. The socket that such messages were charged to is charged for it.
  *
  * Return: datagrams of one or more messages each, linked by skb->next, in order.
  */

@@ -288,10 +288,13 @@ together() {
 	lists=$(counter a tx_outer_gso_lists) copied=$(counter b rx_copied_messages)
 	datagrams "$step" "$@"
 	n=$(($(count a) - n))
-	expect_eq "$step: messages in large datagrams" "$messages" \
-		$(($(counter a tx_outer_gso_messages) - m))
+	# older kernels cut a large packet before it comes to wg0
+	if grep -q 'tx-udp-segmentation: on' <<< "$(on a ethtool -k wg0)"; then
+		expect_eq "$step: messages in large datagrams" "$messages" \
+			$(($(counter a tx_outer_gso_messages) - m))
+	fi
 	# fewer where one has waited for the next
-	expect_range "$step: large datagrams" $((datagrams > 0)) "$datagrams" "$n"
+	expect_range "$step: large datagrams" 0 "$datagrams" "$n"
 	expect_eq "$step: those with a list" "$n" $(($(counter a tx_outer_gso_lists) - lists))
 	expect_eq "$step: messages that were copied" "$copied" "$(counter b rx_copied_messages)"
 }
@@ -304,7 +307,7 @@ for f in 4 6; do
 	expect_ping "the way is known" a -c 1 10.9.0.2
 	together "IPv$f, 40 of 1,000 bytes" 6 240 10.9.0.2 1000 40
 	together "IPv$f, 60 of 33 bytes" 4 240 fd09::2 33 60
-	together "IPv$f, 2 of 1,300 bytes" 120 240 fd09::2 1300 2
+	together "IPv$f, 4 of 1,300 bytes" 60 240 fd09::2 1300 4
 	together "IPv$f, the last shorter" 8 240 10.9.0.2 700 30 50
 	together "IPv$f, the last of one length with the others, when padded" 8 240 10.9.0.2 701 30 700
 done
@@ -333,11 +336,11 @@ if [ "$(nproc)" -gt 1 ]; then
 	kill "$flood"
 	wait "$flood"
 	say "$(($(counter a tx_outer_gso_messages) - got)) messages in $(($(count a) - before)) large datagrams"
-	# every third is shorter, and then one as long as the first follows
+	# every fifth is shorter, and then one as long as the first follows
 	start sink b "$LIB_DIR/wire" udp-sink 7000 6000 3
 	sink=$PID
 	ready sink ready
-	must "of two lengths" on a timeout "$(slow 20)" "$LIB_DIR/sockopt" gso 10.9.0.2 7000 6000 700 3 50 0
+	must "of two lengths" on a timeout "$(slow 20)" "$LIB_DIR/sockopt" gso 10.9.0.2 7000 6000 700 5 50 0
 	wait "$sink"
 	read -r got lost late twice corrupt <<< "$(tail -n 1 "$TMP/sink")"
 	expect_min "of two lengths: received" 500 "$got"
