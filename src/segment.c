@@ -404,6 +404,11 @@ static struct sk_buff *make_datagram(const struct plan *plan,
 	return skb;
 }
 
+static bool is_charged(const struct sk_buff *skb)
+{
+	return skb->sk && is_skb_wmem(skb) && sk_fullsock(skb->sk);
+}
+
 /*
  * TCP holds back until what it sent has left: the datagrams take the packet's
  * place. Where the stack cuts one of them, right before the device, that counts
@@ -415,7 +420,7 @@ static void charge(struct sk_buff *list, struct sk_buff *skb)
 	int delta = -skb->truesize;
 	struct sk_buff *pos;
 
-	if (!sk || !is_skb_wmem(skb) || !sk_fullsock(sk) || !sk_is_tcp(sk))
+	if (!is_charged(skb) || !sk_is_tcp(sk))
 		return;
 	for (pos = list; pos; pos = pos->next) {
 		pos->destructor = skb->destructor;
@@ -454,11 +459,6 @@ struct sk_buff *wg_segment_seal(struct sk_buff *skb, struct wg_aead *aead,
 	else
 		kfree_skb(skb);
 	return list;
-}
-
-static bool is_charged(const struct sk_buff *skb)
-{
-	return skb->sk && is_skb_wmem(skb) && sk_fullsock(skb->sk);
 }
 
 /* Whether a message may hang in a list that its device cuts, or the receiver. */

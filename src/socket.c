@@ -275,18 +275,23 @@ static bool wants_pages(const struct net_device *dev)
 	       netif_is_ip6gretap(dev);
 }
 
+/* Where the peer's messages went last, or NULL. Under plain RCU, as routes are. */
+static const struct net_device *last_device(struct wg_peer *peer)
+{
+	const struct wg_endpoint *ep = rcu_dereference(peer->endpoint);
+	const struct wg_route *route = ep ? rcu_dereference(ep->route) : NULL;
+
+	return route ? dst_dev_rcu(route->dst) : NULL;
+}
+
 bool wg_socket_wants_pages(struct wg_peer *peer)
 {
-	const struct wg_endpoint *ep;
-	const struct wg_route *route;
-	bool pages = false;
+	const struct net_device *dev;
+	bool pages;
 
-	/* the device of a route is under plain RCU, not under that of BH */
 	rcu_read_lock();
-	ep = rcu_dereference(peer->endpoint);
-	route = ep ? rcu_dereference(ep->route) : NULL;
-	if (route)
-		pages = wants_pages(dst_dev_rcu(route->dst));
+	dev = last_device(peer);
+	pages = dev && wants_pages(dev);
 	rcu_read_unlock();
 	return pages;
 }
@@ -294,14 +299,10 @@ bool wg_socket_wants_pages(struct wg_peer *peer)
 unsigned int wg_socket_list_room(struct wg_peer *peer)
 {
 	const struct net_device *dev;
-	const struct wg_endpoint *ep;
-	const struct wg_route *route;
 	unsigned int room = 0;
 
 	rcu_read_lock();
-	ep = rcu_dereference(peer->endpoint);
-	route = ep ? rcu_dereference(ep->route) : NULL;
-	dev = route ? dst_dev_rcu(route->dst) : NULL;
+	dev = last_device(peer);
 	if (dev && !wants_pages(dev))
 		room = LL_RESERVED_SPACE(dev) + WG_OUTER_HEADROOM;
 	rcu_read_unlock();
