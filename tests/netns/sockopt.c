@@ -4,8 +4,11 @@
  * UDP, send times, timestamps, a TUN device. The datagrams are those that
  * `wire udp-sink` checks.
  *
- *   sockopt gso ADDRESS PORT COUNT SIZE BURST [LAST [PAUSE]]   COUNT datagrams of SIZE bytes, BURST
- *                                        of them in each send (UDP_SEGMENT)
+ *   sockopt gso ADDRESS PORT COUNT SIZE BURST [LAST [PAUSE]]
+ *                                        COUNT datagrams of SIZE bytes, BURST of them
+ *                                        in each send (UDP_SEGMENT), the last of these
+ *                                        of LAST bytes (as the others), PAUSE
+ *                                        microseconds apart (5,000)
  *   sockopt fan PORT COUNT SIZE PER_SECOND ADDRESS...
  *                                        COUNT datagrams, to each address in turn
  *   sockopt txtime ADDRESS PORT COUNT monotonic|tai AHEAD
