@@ -111,7 +111,7 @@ def run(title, tools=()):
 
     if os.geteuid():
         skip_all("needs root")
-    for tool in ("ip", "wg") + tuple(tools):
+    for tool in ("ip", "wg", "ethtool") + tuple(tools):
         if not shutil.which(tool):
             skip_all("needs the command " + tool)
     if not os.path.isdir("/sys/module/wireguard") and \
@@ -287,6 +287,8 @@ class Host:
                 addr add {2}/64 dev wg0
             """.format(MAC_P.hex(":"), INNER, INNER6)
             self._sh(["ip", "-batch", "-"], batch)
+            # else a datagram of many messages would come to us whole
+            self._sh(["ethtool", "-K", "eth0", "tx-udp-segmentation", "off"])
             self.wg_key(self.key)
             self.wg("listen-port", port)
             if up:

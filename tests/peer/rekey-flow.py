@@ -230,4 +230,4 @@ def _():
 
 
 if __name__ == "__main__":
-    run("sessions that change under load", ("ethtool", "nsenter"))
+    run("sessions that change under load", ("nsenter",))
