@@ -10,6 +10,15 @@ KDIR ?= /lib/modules/$(KERNELRELEASE)/build
 # build proper gets it, and all else that was given, by way of MAKEFLAGS.
 API := $(foreach v,ARCH CROSS_COMPILE CC LLVM,$(if $(filter command%,$(origin $(v))),'$(v)=$($(v))'))
 
+# A kernel built by clang wants its modules built by it, too; Debian's packages may
+# have it under a name with its version only.
+ifeq ($(origin LLVM) $(origin CC),undefined default)
+CLANG := $(shell v=$$(sed -n 's/^.define CONFIG_CLANG_VERSION \([1-9][0-9]*\)[0-9]\{4\}$$/\1/p' \
+		'$(KDIR)/include/generated/autoconf.h' 2>/dev/null); \
+	[ -z "$$v" ] || if command -v clang >/dev/null; then echo LLVM=1; else echo "LLVM=-$$v"; fi)
+API += $(CLANG)
+endif
+
 # Type information is for tracers; a kernel that wants it of its modules, too,
 # gets it where the tool for it is at hand.
 BTF := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
@@ -17,7 +26,7 @@ BTF := $(if $(shell command -v pahole),,CONFIG_DEBUG_INFO_BTF_MODULES=)
 .PHONY: modules
 modules:
 	@sh compat/mkfacts.sh '$(KDIR)' $(API)
-	@$(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)' $(BTF) modules || { \
+	@$(MAKE) --no-print-directory -C '$(KDIR)' M='$(CURDIR)' $(BTF) $(CLANG) modules || { \
 		echo "adit: the build for kernel $$(sed -n 's/^ \* kernel: //p' compat/facts.h) failed, although all probes fit; please report this line and the first error above (see README.md, \"Help\")" >&2; \
 		exit 1; }
 
