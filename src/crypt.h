@@ -53,6 +53,13 @@ struct wg_skb_cb {
 	bool ok;
 };
 
+/**
+ * wg_cb() - what the driver knows of a packet that is its own
+ * @skb: the packet
+ *
+ * Any context. Return: in the packet's control block, valid until the stack gets
+ * the packet.
+ */
 static inline struct wg_skb_cb *wg_cb(struct sk_buff *skb)
 {
 	BUILD_BUG_ON(sizeof(struct wg_skb_cb) > sizeof(skb->cb));
@@ -258,10 +265,39 @@ unsigned int wg_crypt_depth(void);
 int wg_crypt_module_init(void);
 void wg_crypt_module_exit(void);
 
-/* The two directions' halves, in tx.c and rx.c; BH off. */
+/**
+ * wg_tx_encrypt() - make messages of a batch's packets (tx.c)
+ * @batch: the batch, this CPU's alone; its packets become messages, or are freed
+ *         and counted where memory is short
+ *
+ * BH off. Of several batches of one order, several CPUs do this at once.
+ */
 void wg_tx_encrypt(struct wg_batch *batch);
-void wg_tx_deliver(struct wg_batch *batch);	/* takes the packets */
+
+/**
+ * wg_tx_deliver() - send a batch's messages (tx.c)
+ * @batch: the batch, which is left without packets: sent, or freed and counted
+ *
+ * BH off. Of one order one batch at a time, in the order in which they entered.
+ */
+void wg_tx_deliver(struct wg_batch *batch);
+
+/**
+ * wg_rx_decrypt() - open a batch's messages (rx.c)
+ * @batch: the batch, this CPU's alone; messages whose tag is wrong stay in it, with
+ *         their @ok false
+ *
+ * BH off. Of several batches of one order, several CPUs do this at once.
+ */
 void wg_rx_decrypt(struct wg_batch *batch);
-void wg_rx_deliver(struct wg_batch *batch);	/* takes the packets */
+
+/**
+ * wg_rx_deliver() - hand a batch's packets to the stack (rx.c)
+ * @batch: the batch, which is left without packets: handed up, or freed and
+ *         counted
+ *
+ * BH off. Of one order one batch at a time, in the order in which they entered.
+ */
+void wg_rx_deliver(struct wg_batch *batch);
 
 #endif /* WG_CRYPT_H */

@@ -175,7 +175,12 @@ int wg_device_set_key(struct wg_device *wg, const u8 priv[WG_KEY_LEN]);
  */
 bool wg_device_is(const struct net_device *dev);
 
-/* A new @generation; the caller holds the device's lock. */
+/**
+ * wg_device_changed() - what a dump tells of the device is other than before
+ * @wg: the device; the caller holds its lock
+ *
+ * Gives it a new @generation, by which a dump finds that it was interrupted.
+ */
 void wg_device_changed(struct wg_device *wg);
 
 /**
@@ -188,8 +193,21 @@ void wg_device_changed(struct wg_device *wg);
  */
 bool wg_device_asleep(void);
 
-/* One reference for each peer that lives, see @users. */
+/**
+ * wg_device_get() - keep a device until wg_device_put()
+ * @wg: the device; the caller has a reference already, or its lock
+ *
+ * One reference for each peer that lives, see @users. Any context.
+ */
 void wg_device_get(struct wg_device *wg);
+
+/**
+ * wg_device_put() - the end of wg_device_get()
+ * @wg: the device, which may be gone on return: whoever unregisters it waits
+ *      for the last one
+ *
+ * Any context.
+ */
 void wg_device_put(struct wg_device *wg);
 
 /* Once for the module: 0 or a negative errno. */

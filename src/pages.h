@@ -42,7 +42,13 @@ struct wg_piece {
 bool __must_check wg_piece_get(struct wg_piece *piece, unsigned int least,
 			       unsigned int most);
 
-/* What wg_piece_skb() needs of a page, bytes. */
+/**
+ * wg_piece_skb_size() - what wg_piece_skb() needs of a page
+ * @room: bytes in front of its data
+ * @len: bytes of data
+ *
+ * Any context. Return: bytes.
+ */
 static inline unsigned int wg_piece_skb_size(unsigned int room,
 					     unsigned int len)
 {

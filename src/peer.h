@@ -106,6 +106,14 @@ struct wg_peer {
 	struct rcu_head rcu;
 };
 
+/**
+ * wg_peer_of() - the peer that an allowed IP belongs to
+ * @owner: what a look-up found, or NULL
+ *
+ * Any context; the peer is there for as long as @owner is.
+ *
+ * Return: the peer, or NULL for NULL.
+ */
 static inline struct wg_peer *wg_peer_of(struct wg_aip_owner *owner)
 {
 	return owner ? container_of(owner, struct wg_peer, owner) : NULL;
@@ -172,16 +180,31 @@ void wg_peer_arm(struct wg_peer *peer, unsigned long deadline);
  */
 void wg_peer_set_interval(struct wg_peer *peer, u16 seconds);
 
-/* 0 to WG_MAX_JITTER - 1 jiffies, random. */
+/**
+ * wg_jitter() - what a retry is put off by (rules 2 and 7)
+ *
+ * Any context. Return: 0 to WG_MAX_JITTER - 1 jiffies, random.
+ */
 unsigned long wg_jitter(void);
 
+/**
+ * wg_peer_get() - keep a peer until wg_peer_put()
+ * @peer: the peer; the caller has a reference already, or its device's lock
+ *
+ * Any context. Return: @peer.
+ */
 static inline struct wg_peer *wg_peer_get(struct wg_peer *peer)
 {
 	kref_get(&peer->ref);
 	return peer;
 }
 
-/* Any context; the last one frees the peer after a grace period. */
+/**
+ * wg_peer_put() - the end of a reference
+ * @peer: the peer; the last one frees it after a grace period
+ *
+ * Any context.
+ */
 void wg_peer_put(struct wg_peer *peer);
 
 /* Once for the module: 0 or -ENOMEM. */

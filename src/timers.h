@@ -70,13 +70,26 @@ struct wg_timers {
 	bool unsent;
 };
 
-/* A deadline of 0 means "not armed", so that one jiffy is left out. */
+/**
+ * wg_deadline() - when something is due
+ * @now: jiffies
+ * @delay: from then on, jiffies
+ *
+ * Any context. Return: jiffies, never 0, which means "not armed": one jiffy is
+ * left out.
+ */
 static inline unsigned long wg_deadline(unsigned long now, unsigned long delay)
 {
 	return now + delay ?: 1;
 }
 
-/* The earlier of two deadlines, either of which may be 0. */
+/**
+ * wg_earlier() - the earlier of two deadlines
+ * @a: jiffies, or 0 for "not armed"
+ * @b: likewise
+ *
+ * Any context. Return: jiffies, or 0 where neither is armed.
+ */
 static inline unsigned long wg_earlier(unsigned long a, unsigned long b)
 {
 	if (!a || (b && time_before(b, a)))
@@ -84,9 +97,16 @@ static inline unsigned long wg_earlier(unsigned long a, unsigned long b)
 	return a;
 }
 
-/*
- * Any authenticated packet in either direction: rule 9. Returns the deadline
- * if the timer must hear of it: one that only moves away finds out by itself.
+/**
+ * wg_timers_traversed() - an authenticated packet in either direction (rule 9)
+ * @t: the peer's timers
+ * @now: jiffies
+ *
+ * Under RCU, without a lock: fields are written whole, and whoever comes second
+ * writes nearly the same.
+ *
+ * Return: the deadline, jiffies, if the timer must hear of it, else 0: one that
+ * only moves away finds out by itself.
  */
 static inline unsigned long wg_timers_traversed(struct wg_timers *t,
 						unsigned long now)
