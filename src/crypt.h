@@ -120,34 +120,36 @@ struct wg_batch {
  * struct wg_order - a peer's batches in one direction, in order
  * @lock: protects @batches, @packets, @bytes, @crowded and @since, and
  *	what the owner says
- * @batches: in order; only the first may be delivered, once it is done
  * @packets: messages in flight
+ * @batches: in order; only the first may be delivered, once it is done
  * @bytes: in flight
- * @crowded: it is spread over the CPUs, having been much of late
- * @since: jiffies when @spent was zero
  * @spent: ns that its cryptography has taken, on all CPUs, by samples
+ * @since: jiffies when @spent was zero
  * @entered: batches that came, for these samples; under @lock
  * @last: the CPU whose worker had the last batch; under @lock
  * @home: the CPU that delivers what is sent, so that one CPU's queues keep
  *	its order; under @lock, set when the order was idle for a while, or
  *	that CPU is late; -1 for what is received, which any CPU delivers
+ * @kicks: whoever raises it from zero delivers, until it is zero again
  * @delivered: jiffies when a batch was last taken out to be delivered, under
  *	@lock
- * @kicks: whoever raises it from zero delivers, until it is zero again
+ * @crowded: it is spread over the CPUs, having been much of late
+ *
+ * Without holes where it can be: every peer has two.
  */
 struct wg_order {
 	spinlock_t lock;	/* see above */
-	struct list_head batches;
 	unsigned int packets;
+	struct list_head batches;
 	unsigned int bytes;
-	bool crowded;
-	unsigned long since;
 	atomic_t spent;
+	unsigned long since;
 	unsigned int entered;
 	int last;
 	int home;
-	unsigned long delivered;
 	atomic_t kicks;
+	unsigned long delivered;
+	bool crowded;
 };
 
 /**

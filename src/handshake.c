@@ -103,8 +103,11 @@ static void static_static(struct wg_peer *peer, u8 ss[WG_KEY_LEN],
 static unsigned long finish_message(struct wg_peer *peer, void *msg, size_t len,
 				    bool initiation, unsigned long jitter)
 {
+	struct wg_mac_keys keys;
+
 	lockdep_assert_held(&peer->lock);
-	wg_macs_add(&peer->jar, &peer->macs, msg, len, wg_now());
+	wg_mac_keys_derive(&keys, peer->pub);
+	wg_macs_add(&peer->jar, &keys, msg, len, wg_now());
 	return wg_timers_handshake_sent(&peer->timers, jiffies, initiation,
 					jitter);
 }
@@ -162,8 +165,8 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	u8 stamp[WG_TIMESTAMP_LEN];
 	u8 ephemeral[WG_KEY_LEN];
 	struct wg_index *index;
+	struct wg_noise *noise;
 	struct timespec64 now;
-	struct wg_noise noise;
 	u8 ss[WG_KEY_LEN];
 	unsigned long due;
 	bool ok = false;
@@ -190,7 +193,8 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	if (retry)
 		wg_endpoint_forget_source(peer, GFP_KERNEL);
 
-	index = wg_index_create(wg, peer);
+	noise = kzalloc_obj(*noise, GFP_KERNEL);
+	index = noise ? wg_index_create(wg, peer) : NULL;
 	if (!index) {
 		limit(peer, attempt);
 		put_off(peer);
@@ -200,7 +204,7 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	get_random_bytes(ephemeral, sizeof(ephemeral));
 	ktime_get_real_ts64(&now);
 	wg_noise_timestamp(stamp, now.tv_sec, now.tv_nsec);
-	if (!wg_noise_create_initiation(&noise, &msg, &identity.key, peer->pub,
+	if (!wg_noise_create_initiation(noise, &msg, &identity.key, peer->pub,
 					ss, ephemeral, stamp, index->id)) {
 		/* their key leads nowhere: nothing need wait for a session */
 		wg_index_release(wg, index);
@@ -213,6 +217,7 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	if (may_commit(peer, &identity, attempt)) {
 		wg_peer_clear_handshake(peer);
 		peer->noise = noise;
+		noise = NULL;
 		peer->index = index;
 		due = finish_message(peer, &msg, sizeof(msg), true,
 				     wg_jitter());
@@ -230,7 +235,7 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	wg_peer_arm(peer, due);
 	wg_socket_send_handshake(peer, &msg, sizeof(msg));
 out:
-	memzero_explicit(&noise, sizeof(noise));
+	kfree_sensitive(noise);
 	memzero_explicit(&identity, sizeof(identity));
 	memzero_explicit(ephemeral, sizeof(ephemeral));
 	memzero_explicit(ss, sizeof(ss));
@@ -397,7 +402,7 @@ static void receive_response(struct wg_device *wg, struct sk_buff *skb,
 	spin_lock_bh(&peer->lock);
 	ok = peer->index && peer->index->id == id;
 	if (ok) {
-		noise = peer->noise;
+		noise = *peer->noise;
 		attempt = peer->attempt;
 		memcpy(psk, peer->psk, sizeof(psk));
 	}
@@ -443,12 +448,13 @@ static void receive_cookie_reply(struct wg_device *wg, struct sk_buff *skb)
 {
 	const struct wg_msg_cookie_reply *msg = (const void *)skb->data;
 	struct wg_peer *peer = peer_of_index(wg, msg->receiver, false);
+	struct wg_mac_keys keys;
 	bool ok = false;
 
 	if (peer) {
+		wg_mac_keys_derive(&keys, peer->pub);
 		spin_lock_bh(&peer->lock);
-		ok = wg_cookie_reply_consume(&peer->jar, &peer->macs, msg,
-					     wg_now());
+		ok = wg_cookie_reply_consume(&peer->jar, &keys, msg, wg_now());
 		spin_unlock_bh(&peer->lock);
 		wg_peer_put(peer);
 	}

@@ -103,7 +103,6 @@ struct wg_peer *wg_peer_create(struct wg_device *wg, const u8 pub[WG_KEY_LEN],
 	kref_init(&peer->ref);
 	memcpy(peer->pub, pub, WG_KEY_LEN);
 	memcpy(peer->psk, psk, WG_KEY_LEN);
-	wg_mac_keys_derive(&peer->macs, pub);
 	wg_aip_owner_init(&peer->owner);
 	wg_order_init(&peer->tx, true);
 	wg_order_init(&peer->rx, false);
@@ -164,7 +163,8 @@ void wg_peer_clear_handshake(struct wg_peer *peer)
 	wg_index_release(peer->wg, peer->index);
 	peer->index = NULL;
 	peer->attempt++;
-	memzero_explicit(&peer->noise, sizeof(peer->noise));
+	kfree_sensitive(peer->noise);
+	peer->noise = NULL;
 }
 
 void wg_peer_start(struct wg_peer *peer)

@@ -25,35 +25,35 @@
  * @ref: references: the configuration, each session, each batch, ...
  * @key_node: in the device's table of keys
  * @pub: static public key; immutable
- * @macs: for messages that are sent to the peer; immutable
  * @owner: its allowed IPs, under the device's lock
  * @tx: order of what is sent; its lock also protects @staged, @n_staged and
  *	the sessions' tx_counter
  * @rx: order of what is received
  * @staged: batches that wait for a session
  * @n_staged: messages in them
+ * @endpoint_lock: protects writing @endpoint
+ * @endpoint: where it is or NULL; RCU
  * @current_session: sends and receives; RCU, written under @lock
  * @previous: still receives; RCU, written under @lock
  * @next: responder's, not confirmed; RCU, written under @lock
- * @lock: protects the session slots and everything down to @jar
+ * @lock: protects the session slots and everything down to @timestamp
+ * @attempt: changes whenever @index does
  * @psk: preshared key, zero for none
  * @ss: DH(our static, their static) for the device's key of @ss_generation
  * @ss_generation: 0 for none
- * @noise: our outstanding initiation; valid while @index is set
+ * @noise: of our outstanding initiation; there while @index is, wiped when freed
  * @index: receiver index of that initiation
- * @attempt: changes whenever @index does
- * @timestamp: greatest that was accepted from the peer, TAI64N
- * @initiation_seen: when that was, ns, 0 for never
+ * @initiation_seen: when @timestamp came, ns, 0 for never
  * @last_handshake: wall clock of the last completed one, 0 for never
  * @jar: cookies that the peer gave us
- * @endpoint_lock: protects writing @endpoint
- * @endpoint: where it is or NULL; RCU
+ * @timestamp: greatest that was accepted from the peer, TAI64N
+ * @wanted_retry: the initiation that is wanted is a retry, under the device's
+ *	wanted_lock
+ * @running: the interface is up; READ_ONCE, written under the device's lock
+ * @dead: it has left the configuration for good; READ_ONCE, as @running
  * @timers: deadlines, see there
  * @timer: the one kernel timer
  * @wanted: in the device's list, under its wanted_lock
- * @wanted_retry: the initiation that is wanted is a retry, under that lock
- * @running: the interface is up; READ_ONCE, written under the device's lock
- * @dead: it has left the configuration for good; READ_ONCE, as @running
  * @rx_bytes: UDP payload received and authenticated
  * @tx_bytes: UDP payload sent
  * @rcu: for freeing
@@ -64,7 +64,6 @@ struct wg_peer {
 	struct kref ref;
 	struct rhash_head key_node;
 	u8 pub[WG_KEY_LEN];
-	struct wg_mac_keys macs;
 	struct wg_aip_owner owner;
 
 	struct wg_order tx;
@@ -72,34 +71,35 @@ struct wg_peer {
 	struct list_head staged;
 	unsigned int n_staged;
 
+	/* not beside an array: without SMP it is empty, which misleads FORTIFY */
+	spinlock_t endpoint_lock;	/* writers of @endpoint */
+	struct wg_endpoint __rcu *endpoint;
+
 	struct wg_session __rcu *current_session;
 	struct wg_session __rcu *previous;
 	struct wg_session __rcu *next;
 
-	/* not beside an array: without SMP it is empty, which misleads FORTIFY */
+	/* likewise */
 	spinlock_t lock;	/* handshake and session slots */
 	u32 attempt;
 	u8 psk[WG_KEY_LEN];
 	u8 ss[WG_KEY_LEN];
 	u64 ss_generation;
-	struct wg_noise noise;
+	struct wg_noise *noise;
 	struct wg_index *index;
-	u8 timestamp[WG_TIMESTAMP_LEN];
 	u64 initiation_seen;
 	struct timespec64 last_handshake;
 	struct wg_cookie_jar jar;
+	u8 timestamp[WG_TIMESTAMP_LEN];
 
-	spinlock_t endpoint_lock;	/* writers of @endpoint */
-	struct wg_endpoint __rcu *endpoint;
+	bool wanted_retry;
+	bool running;
+	bool dead;
 
 	struct wg_timers timers;
 	struct timer_list timer;
 
 	struct list_head wanted;
-	bool wanted_retry;
-
-	bool running;
-	bool dead;
 
 	atomic64_t rx_bytes;
 	atomic64_t tx_bytes;

@@ -44,14 +44,14 @@ enum wg_timer_action {
  * @last_handshake: when an initiation or response was last sent
  * @jitter: of the last handshake message, jiffies; of a response with
  *	%WG_GIVE_WAY where this side waits longer
- * @attempts: initiations sent since the last trigger, less one
  * @interval: persistent keepalive, s, 0 for off
+ * @attempts: initiations sent since the last trigger, less one
  * @handshake_sent: @last_handshake counts
  * @more_data: data came while @keepalive was armed
  * @unsent: @retry is of an initiation that was put off, not of one that was sent
  *
  * All times are jiffies, a deadline of 0 is not armed. Every field is written
- * without a lock by whoever sees the event: each is a word of its own, a lost
+ * without a lock by whoever sees the event: each stands for itself, a lost
  * race costs at most one superfluous keepalive or one delayed by an interval.
  * All zero is the start.
  */
@@ -63,8 +63,8 @@ struct wg_timers {
 	unsigned long persistent;
 	unsigned long last_handshake;
 	unsigned long jitter;
-	unsigned int attempts;
 	u16 interval;
+	u8 attempts;
 	bool handshake_sent;
 	bool more_data;
 	bool unsent;
