@@ -163,14 +163,8 @@ set_up() { # WORKLOAD SIDE
 		[ "$name" != udp64-1m ] || million
 		;;
 	forward* | reverse*)
-		# c is behind a
 		pair
-		host_new c
-		link c eth0 a eth1
-		addr c eth0 10.7.0.2/24
-		addr a eth1 10.7.0.1/24
-		forward a
-		route c default via 10.7.0.1
+		c_behind_a
 		[ -z "$wired" ] || wire_like a:eth0 b:eth0
 		case $name in *-nogso)
 			must "no offloads on c" on c ethtool -K eth0 tso off gso off
@@ -184,8 +178,7 @@ set_up() { # WORKLOAD SIDE
 		fi
 		TO=10.9.0.2
 		tunnel
-		wg_set b wg0 peer "${PUB[a]}" allowed-ips 10.9.0.1/32,10.7.0.0/24
-		route b 10.7.0.0/24 dev wg0
+		b_reaches_c
 		;;
 	hub)
 		host_new a h b
@@ -224,30 +217,10 @@ set_up() { # WORKLOAD SIDE
 		;;
 	fair)
 		# one stream to c, eight to b
-		host_new a b c
-		link a eth0 b eth0
-		link a eth1 c eth0
-		addr a eth0 192.0.2.1/24
-		addr b eth0 192.0.2.2/24
-		addr a eth1 198.51.100.1/24
-		addr c eth0 198.51.100.2/24
+		three
 		[ -z "$wired" ] || wire_like a:eth0 b:eth0 a:eth1 c:eth0
 		TO=10.9.0.3
-		keys a b c
-		for i in a b c; do
-			wg_new $i wg0
-			wg_key $i wg0
-			must "wg0 up on $i" on $i ip link set wg0 up
-		done
-		wg_set b wg0 listen-port 51820 peer "${PUB[a]}" allowed-ips 10.9.0.1/32
-		wg_set c wg0 listen-port 51820 peer "${PUB[a]}" allowed-ips 10.9.0.1/32
-		wg_set a wg0 peer "${PUB[b]}" allowed-ips 10.9.0.2/32 endpoint 192.0.2.2:51820 \
-			peer "${PUB[c]}" allowed-ips 10.9.0.3/32 endpoint 198.51.100.2:51820
-		addr a wg0 10.9.0.1/24
-		addr b wg0 10.9.0.2/24
-		addr c wg0 10.9.0.3/24
-		expect_ok "a and b" on a ping -q -c 1 10.9.0.2
-		expect_ok "a and c" on a ping -q -c 1 10.9.0.3
+		three_tunnels
 		;;
 	peers | devices)
 		# 256 peers of one device, each a device of its own far away; or 16

@@ -41,15 +41,8 @@ both_ends() { # WORKLOAD
 	rr) set -- rr 10.9.0.2 5001 64 100 2000 ;;
 	udp64) set -- udp 10.9.0.2 5001 64 512 8192 ;;
 	forward)
-		# c is behind a
-		host_new c
-		link c eth0 a eth1
-		addr c eth0 10.7.0.2/24
-		addr a eth1 10.7.0.1/24
-		forward a
-		route c default via 10.7.0.1
-		wg_set b wg0 peer "${PUB[a]}" allowed-ips 10.9.0.1/32,10.7.0.0/24
-		route b 10.7.0.0/24 dev wg0
+		c_behind_a
+		b_reaches_c
 		from=${NS[c]}
 		set -- tcp 10.9.0.2 5001 2000000 12000000
 		;;

@@ -7,31 +7,8 @@
 
 begin 2 "fairness between peers"
 
-host_new a b c
-link a eth0 b eth0
-link a eth1 c eth0
-addr a eth0 192.0.2.1/24
-addr b eth0 192.0.2.2/24
-addr a eth1 198.51.100.1/24
-addr c eth0 198.51.100.2/24
-keys a b c
-for h in a b c; do
-	wg_new $h wg0
-	wg_key $h wg0
-	wg_set $h wg0 listen-port 51820
-done
-wg_set a wg0 peer "${PUB[b]}" allowed-ips 10.9.0.2/32 endpoint 192.0.2.2:51820 \
-	peer "${PUB[c]}" allowed-ips 10.9.0.3/32 endpoint 198.51.100.2:51820
-wg_set b wg0 peer "${PUB[a]}" allowed-ips 10.9.0.1/32 endpoint 192.0.2.1:51820
-wg_set c wg0 peer "${PUB[a]}" allowed-ips 10.9.0.1/32 endpoint 198.51.100.1:51820
-addr a wg0 10.9.0.1/24
-addr b wg0 10.9.0.2/24
-addr c wg0 10.9.0.3/24
-for h in a b c; do
-	must "wg0 of $h up" on $h ip link set wg0 up
-done
-expect_ping "a reaches b" a -c 1 10.9.0.2
-expect_ping "a reaches c" a -c 1 10.9.0.3
+three
+three_tunnels
 # a kernel full of checks takes its time
 head -c $((2000000 / ADIT_SLOW)) /dev/urandom > "$TMP/sent"
 
