@@ -13,6 +13,7 @@
 #include <linux/netdevice.h>
 #include <linux/random.h>
 #include <linux/sched.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/udp.h>
 #include "device.h"
@@ -191,9 +192,10 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	retry = retry && peer->index;
 	spin_unlock_bh(&peer->lock);
 	if (retry)
-		wg_endpoint_forget_source(peer, GFP_KERNEL);
+		wg_endpoint_forget_source(peer, GFP_ATOMIC | __GFP_NOWARN);
 
-	noise = kzalloc_obj(*noise, GFP_KERNEL);
+	/* nor for anything else: the timer tries again */
+	noise = kzalloc_obj(*noise, GFP_ATOMIC | __GFP_NOWARN);
 	index = noise ? wg_index_create(wg, peer) : NULL;
 	if (!index) {
 		limit(peer, attempt);
@@ -640,11 +642,13 @@ void wg_handshake_work(struct work_struct *work)
 {
 	struct wg_device *wg = container_of(work, struct wg_device,
 					    handshake_work);
-	unsigned int rounds = 0;
+	unsigned int rounds = 0, noio;
 	struct wg_peer *peer;
 	struct sk_buff *skb;
 	bool retry;
 
+	/* memory must not wait for swap or a file system over the tunnel */
+	noio = memalloc_noio_save();
 	/* in turns, so that neither direction starves the other */
 	do {
 		peer = next_wanted(wg, &retry);
@@ -662,6 +666,7 @@ void wg_handshake_work(struct work_struct *work)
 			break;
 		}
 	} while (peer || skb);
+	memalloc_noio_restore(noio);
 }
 
 void wg_handshake_forget(struct wg_device *wg)
@@ -681,8 +686,9 @@ int wg_handshake_module_init(void)
 
 	if (err)
 		return err;
-	handshake_wq = alloc_workqueue("wg-handshake",
-				       WQ_UNBOUND | WQ_FREEZABLE, 0);
+	handshake_wq = alloc_workqueue("wg-handshake", WQ_UNBOUND |
+					       WQ_MEM_RECLAIM | WQ_FREEZABLE,
+				       0);
 	if (!handshake_wq) {
 		wg_ratelimit_free(&ratelimit);
 		return -ENOMEM;
