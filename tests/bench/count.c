@@ -14,8 +14,8 @@
  *   block ADDRESS INDEX INSTRUCTIONS [rep]
  *   end
  *
- * ADDRESS is where the block begins, INSTRUCTIONS all that this CPU executed of
- * it. "rep": its first one is a string instruction, each round of which is
+ * ADDRESS is where the block begins, 0 for all of user space that have as many
+ * instructions, INSTRUCTIONS all that this CPU executed of it. "rep": its first one is a string instruction, each round of which is
  * counted (so a copy by bytes counts its bytes).
  *
  * Each CPU counts for itself, so that they may run at once (-accel
@@ -78,10 +78,14 @@ static unsigned int windows;
 
 static struct block *block_of(uint64_t address, uint32_t n, bool rep)
 {
-	struct block **bucket = &buckets[(address ^ address >> 16) % BUCKETS];
+	struct block **bucket;
 	struct block *b;
 
-	/* translated once more, or by another process at the same place */
+	/* user space is somewhere else in each process: its blocks would never end */
+	if (!(address >> 63))
+		address = 0;
+	bucket = &buckets[(address ^ address >> 16 ^ n * 97) % BUCKETS];
+	/* translated once more */
 	for (b = *bucket; b; b = b->next)
 		if (b->address == address && b->n == n && b->rep == rep)
 			return b;

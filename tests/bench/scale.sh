@@ -38,8 +38,8 @@ print("[Interface]\nPrivateKey = %s\nListenPort = 51820" %
       base64.b64encode(hashlib.sha256(b"private").digest()).decode())
 for i in range(int(sys.argv[1])):
     key = hashlib.sha256(b"peer %d" % i).digest()
-    print("[Peer]\nPublicKey = %s\nAllowedIPs = 10.%d.%d.%d/32, fd09::%x/128\nEndpoint = 192.0.2.2:51820" %
-          (base64.b64encode(key).decode(), i >> 16, i >> 8 & 255, i & 255, i))
+    print("[Peer]\nPublicKey = %s\nAllowedIPs = 10.%d.%d.%d/32, fd09::%x:%x/128\nEndpoint = 192.0.2.2:51820" %
+          (base64.b64encode(key).decode(), i >> 16, i >> 8 & 255, i & 255, i >> 16, i & 65535))
 END
 }
 
