@@ -314,9 +314,11 @@ def sh(*command, check=True):
 def every_fault(title, before, operation, after, least, inside, others=()):
     """BEFORE() sets up, OPERATION(fault) -> (errno, answers, came), AFTER(errno)
     yields problems and cleans up. At least LEAST faults must have come, INSIDE
-    of them in the module; OTHERS are errors that are fine as well."""
-    problems, n, came, refused, ours = [], 0, True, 0, collections.Counter()
-    while came:
+    of them in the module; OTHERS are errors that are fine as well.
+    What is allocated beside (kmemleak's own) is not the same each time, so that
+    an allocation can be missed: up to three rounds."""
+    problems, n, rounds, refused, ours = [], 0, 1, 0, collections.Counter()
+    while True:
         n += 1
         if n > 2000:
             problems.append("no end of faults")
@@ -331,6 +333,10 @@ def every_fault(title, before, operation, after, least, inside, others=()):
             problems.append(f"no fault any more, but {err}")
         refused += err != 0
         problems += [f"fault {n}: {p}" for p in after(err)]
+        if not came:
+            if sum(ours.values()) >= inside or rounds == 3:
+                break
+            n, rounds = 0, rounds + 1
     if n - 1 < least:
         problems.append(f"only {n - 1} faults came, expected {least} and more")
     if sum(ours.values()) < inside:
