@@ -43,7 +43,7 @@ help:
 	@echo "make check-install  the Debian packages and make install on Debian 11, 12 and 13, a reboot, adit-switch"
 	@echo "make check-matrix  each kernel from Debian 5.10 to Linux 7.3, also arm64, armhf and armel"
 	@echo "make bench      what a packet and a peer cost, by counting and by the clock, beside the kernel's own driver"
-	@echo "make bench-quick  a part of it, in two minutes"
+	@echo "make bench-quick  a part of it, in three minutes"
 	@echo "make mutants    known bugs put back one by one, which the tests must find"
 	@echo "make coverage   which lines of src/ the tests run"
 	@echo "make prepare    download and build the test kernels, so that they are there"

@@ -194,7 +194,7 @@ static void send_initiation(struct wg_peer *peer, bool retry)
 	if (retry)
 		wg_endpoint_forget_source(peer, GFP_ATOMIC | __GFP_NOWARN);
 
-	/* nor for anything else: the timer tries again */
+	/* no reclaim, which may wait for this very handshake: it is retried */
 	noise = kzalloc_obj(*noise, GFP_ATOMIC | __GFP_NOWARN);
 	index = noise ? wg_index_create(wg, peer) : NULL;
 	if (!index) {
